@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policies in force for one workload: which rules deny, which allow, and what each port asks of
+ * TLS. Immutable and counted; a connection may keep a reference while it lives.
+ *
+ * Elsewhere: reading them (policy_set.h), the decision (evaluate.h), its words (explain.h).
+ */
+#ifndef SIGNET_CORE_TRUST_AUTHZ_POLICY_H
+#define SIGNET_CORE_TRUST_AUTHZ_POLICY_H
+
+#include "core/trust/authz/policy_set.h"
+
+/* What an inbound port asks of TLS. The order is that of strength. */
+enum mtls_mode {
+    MTLS_DISABLE,    /* plaintext only; TLS bytes are the application's own */
+    MTLS_PERMISSIVE, /* the mesh's mTLS, or plaintext judged as an anonymous caller */
+    MTLS_STRICT,     /* only mTLS with a valid mesh certificate */
+};
+
+/* mtls_mode_word is "disable", "permissive" or "strict". */
+const char *mtls_mode_word(enum mtls_mode mode);
+
+struct policy_label {
+    const char *name;
+    const char *value;
+};
+
+/* A port whose mode is given by the mesh itself: it beats every PeerAuthentication. */
+struct policy_port {
+    uint16_t port;
+    enum mtls_mode mode;
+};
+
+/* Whose policies are wanted. All borrowed for the call. */
+struct policy_subject {
+    const char *namespace;
+    const struct policy_label *labels;
+    size_t num_labels;
+    const struct policy_port *ports; /* modes given by the mesh; may be empty */
+    size_t num_ports;
+};
+
+struct policy;
+
+/*
+ * policy_select chooses what holds for a workload: policies of its namespace and of the root
+ * namespace whose selector its labels satisfy, and per port the mode: port, then workload, then
+ * namespace, then mesh, then PERMISSIVE. At one level the oldest creationTimestamp wins, then the one
+ * read first. The result keeps a reference to the set. Give it back with policy_drop(). Any thread.
+ */
+struct policy *policy_select(struct policy_set *set, const struct policy_subject *subject);
+
+/* policy_mtls is what `port` (the workload's own) asks of TLS. Allocates nothing. Any thread. */
+enum mtls_mode policy_mtls(const struct policy *policy, uint16_t port);
+
+/*
+ * policy_mtls_source says who decided that mode: "ns/name" of a PeerAuthentication, "mesh" for the
+ * port's own setting, or "default". Borrowed from the policy. Any thread.
+ */
+const char *policy_mtls_source(const struct policy *policy, uint16_t port);
+
+/* policy_is_empty: no AuthorizationPolicy is in force here, so every mesh identity may call. */
+bool policy_is_empty(const struct policy *policy);
+
+/* policy_num_allow and policy_num_deny count the enforced policies of each action. */
+size_t policy_num_allow(const struct policy *policy);
+size_t policy_num_deny(const struct policy *policy);
+
+/* policy_ref adds a reference; policy_drop gives one back and sets *policy to NULL. Any thread. */
+struct policy *policy_ref(struct policy *policy);
+void policy_drop(struct policy **policy);
+
+#endif
