@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The authority: a root and an intermediate, made at the first start, kept in one folder, and the one
+ * place where leaves are issued. Restart-safe and crash-safe: a root exists from the moment when its
+ * one file has its name, and a certificate and its sealed key are always in the same file.
+ *
+ *     FOLDER/root.pem           certificate, and its sealed private key (mode 0600)
+ *     FOLDER/intermediate.pem   the same; replaced as a whole at each renewal
+ *     FOLDER/NAME.pem.new       what a crash left behind; removed at the next start
+ *
+ * The trust domain is fixed by the root: opening a folder for another one is refused. A root is never
+ * replaced silently: when its file is there but cannot be read, authority_open says so and makes nothing.
+ *
+ * One thread at a time (the control plane's main loop). Time comes as a parameter, Unix s.
+ * Elsewhere: the profile (sign.h), who may ask (control/serve).
+ * Source: design.md section 4, invariants I1, I3, I11.
+ */
+#ifndef SIGNET_CORE_CONTROL_CA_AUTHORITY_H
+#define SIGNET_CORE_CONTROL_CA_AUTHORITY_H
+
+#include "core/control/ca/sign.h"
+#include "core/runtime/base/secret.h"
+#include "core/trust/identity/bundle.h"
+#include "core/trust/identity/svid.h"
+
+#define AUTHORITY_LEAF_FLOOR_S 120
+#define AUTHORITY_DEMO_LEAF_FLOOR_S 6
+
+/* How long things live, in s. authority_lives_of() gives a sound set. */
+struct authority_lives {
+    int64_t root_s;
+    int64_t intermediate_s; /* at least 4 x leaf_s */
+    int64_t leaf_s;         /* the longest leaf, and the usual one */
+    int64_t leaf_floor_s;   /* the shortest leaf */
+};
+
+/*
+ * authority_lives_of: root 10 years, intermediate 14 days, leaf as given with a floor of 120 s; with
+ * `demo` the floor is 6 s and the intermediate lives 20 leaves (at least 2 minutes), so that its renewal can be seen.
+ */
+struct authority_lives authority_lives_of(int64_t leaf_s, bool demo);
+
+/* What authority_open needs to know. All is borrowed for the call. */
+struct authority_plan {
+    const char *folder;              /* must exist or be creatable; mode 0700 */
+    const struct secret *passphrase; /* not empty */
+    struct bytes trust_domain;
+    struct authority_lives lives;
+    bool constrain_names;            /* URI name constraint on new intermediates: see authority.c */
+    uint8_t seal_cost;               /* 0: SEAL_COST_DEFAULT; less in tests */
+};
+
+struct authority;
+
+/*
+ * authority_open loads the authority of a folder, making what is not there yet.
+ *
+ * STATUS_CONFIG    "authority/lives" (a life is out of order: leaf below its floor, intermediate
+ *                  below 4 leaves, root below the intermediate), "authority/trust-domain" (the folder
+ *                  belongs to another one), "authority/passphrase" (empty, or not the folder's),
+ *                  "authority/mode" (a key file that others may read)
+ * STATUS_PROTOCOL  "authority/file" (a file that is not what it should be)
+ * STATUS_DENIED    "authority/root-expired"
+ * STATUS_IO        "authority/folder", "authority/write", "authority/read", and of the library
+ */
+enum status authority_open(const struct authority_plan *plan, int64_t now_s,
+                           struct authority **out_authority, struct failure *why) MUST_USE;
+
+/* authority_drop wipes the keys, frees it and sets *authority to NULL. */
+void authority_drop(struct authority **authority);
+
+struct authority_request {
+    const struct spiffe_id *id; /* attested, of this trust domain */
+    struct bytes spki_der;      /* csr_public_key() */
+    int64_t life_s;             /* wished for, from now; 0: the usual. Held between floor and leaf_s */
+};
+
+/* What was issued. authority_issued_clear() frees it; a zeroed struct may be cleared. */
+struct authority_issued {
+    struct buffer chain_der; /* leaf, then intermediate; without the root */
+    int64_t issued_at;       /* Unix s: life counts from here */
+    int64_t not_before;
+    int64_t not_after;
+    char serial_hex[CERTIFICATE_SERIAL_HEX];
+    char issuer_hex[CERTIFICATE_KEY_ID_HEX]; /* the intermediate's key identifier */
+};
+
+/*
+ * authority_issue signs a leaf. It renews the intermediate first when that is due.
+ *
+ * STATUS_CONFIG    "authority/foreign-id" (another trust domain's), "sign/leaf-id"
+ * STATUS_PROTOCOL  "authority/own-key" (a CA's own public key), "public-key/…"
+ * STATUS_DENIED    "authority/expiring" (the chain ends before the shortest leaf would),
+ *                  "sign/issuer-expired", "sign/issuer-not-yet-valid": the clock stands outside the
+ *                  authority's own life
+ * STATUS_IO        of the signer
+ */
+enum status authority_issue(struct authority *authority, const struct authority_request *request,
+                            int64_t now_s, struct authority_issued *out_issued,
+                            struct failure *why) MUST_USE;
+void authority_issued_clear(struct authority_issued *issued);
+
+/*
+ * authority_tick renews the intermediate when its time has come; call it now and then (a minute is
+ * well enough; with demo lifetimes, a second). A failure leaves the present one in force and is tried
+ * again at the next call. Errors as authority_open.
+ */
+enum status authority_tick(struct authority *authority, int64_t now_s, struct failure *why) MUST_USE;
+
+/* authority_bundle is the bundle to publish (the root); borrowed until the authority goes: bundle_ref() to keep. */
+struct bundle *authority_bundle(const struct authority *authority);
+
+/* authority_trust_domain is "example.org"; borrowed. */
+struct bytes authority_trust_domain(const struct authority *authority);
+
+/* authority_lives tells how long things live. */
+const struct authority_lives *authority_lives(const struct authority *authority);
+
+/* When root and present intermediate end, and when the intermediate will be renewed: Unix s. */
+int64_t authority_root_ends_at(const struct authority *authority);
+int64_t authority_intermediate_ends_at(const struct authority *authority);
+int64_t authority_renews_at(const struct authority *authority);
+
+#endif
