@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream: an ordered two-way channel of bytes. TCP and unix sockets, TLS over another stream, and the
+ * memory streams of tests all look like this, so that a relay, and a flow test, need not know which.
+ *
+ * Streams are pulled: ready() says that something may be done, the owner then reads or writes, and
+ * the answer STATUS_WAIT means "not now". So back-pressure is simply not reading, and an idle
+ * stream holds no buffer.
+ *
+ *   read      gives what is there. When fewer than `room` bytes came, nothing is left inside the
+ *             stream itself: bytes not read yet wait in the system and ready() will tell of them.
+ *             `room` is at least STREAM_ROOM_MIN.
+ *   write     takes some or all. A stream that took bytes delivers them, even if it must keep some
+ *             for later (its owner then sees STATUS_WAIT at the next write).
+ *   shutdown  ends our direction behind all that was written; reading goes on. STATUS_WAIT: something
+ *             written is still on its way, call again when writable.
+ *   interest  which events ready() shall report; level-triggered, from the loop only, never from
+ *             inside a call of the owner. With STREAM_ERRORS alone only a broken connection is told,
+ *             as both events; with 0 nothing is.
+ *   unread    gives bytes back, to be read again before any other. At most once between two reads.
+ *             No event tells of them: their owner tries a read himself.
+ *   close     gives the stream up: no event comes after it, it frees itself when the loop lets it.
+ *             Bytes that were taken and not sent yet are dropped. With `reset`, the peer sees a reset
+ *             (RST) instead of an end.
+ *
+ * A stream belongs to one worker's thread. Nothing here may be called from another.
+ */
+#ifndef SIGNET_CORE_RUNTIME_NET_STREAM_H
+#define SIGNET_CORE_RUNTIME_NET_STREAM_H
+
+#include <stdbool.h>
+
+#include "core/runtime/base/bytes.h"
+
+/* A record of TLS and its overhead fit in. */
+#define STREAM_ROOM_MIN ((size_t)32 * 1024)
+
+enum {
+    STREAM_READABLE = 1,
+    STREAM_WRITABLE = 2,
+    STREAM_ERRORS = 4, /* interest only; implied by the others */
+};
+
+struct stream;
+
+/* What happened, STREAM_READABLE and STREAM_WRITABLE ored. An error is reported as both. */
+typedef void (*stream_ready_fn)(void *user, unsigned events);
+
+struct stream_ops {
+    enum status (*read)(struct stream *stream, uint8_t *into, size_t room, size_t *out_len,
+                        struct failure *why);
+    enum status (*write)(struct stream *stream, struct bytes from, size_t *out_len,
+                         struct failure *why);
+    enum status (*shutdown)(struct stream *stream, struct failure *why);
+    void (*interest)(struct stream *stream, unsigned events);
+    void (*unread)(struct stream *stream, struct bytes bytes);
+    void (*close)(struct stream *stream, bool reset);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    stream_ready_fn ready; /* the owner's; set by stream_own() */
+    void *user;
+};
+
+/* stream_own says who is told of events. Events wanted must be asked for with stream_interest(). */
+static inline void stream_own(struct stream *stream, stream_ready_fn ready, void *user)
+{
+    stream->ready = ready;
+    stream->user = user;
+}
+
+/*
+ * stream_read: STATUS_OK with *out_len > 0; STATUS_WAIT; STATUS_CLOSED at the peer's orderly end;
+ * STATUS_IO "tcp/reset", "tcp/read"; STATUS_PROTOCOL and others as the stream above TCP says.
+ */
+static inline enum status stream_read(struct stream *stream, uint8_t *into, size_t room,
+                                      size_t *out_len, struct failure *why)
+{
+    return stream->ops->read(stream, into, room, out_len, why);
+}
+
+/* stream_write: STATUS_OK with *out_len > 0 bytes taken; STATUS_WAIT; STATUS_IO "tcp/write" … */
+static inline enum status stream_write(struct stream *stream, struct bytes from, size_t *out_len,
+                                       struct failure *why)
+{
+    return stream->ops->write(stream, from, out_len, why);
+}
+
+/* stream_shutdown: STATUS_OK when the end is on its way; STATUS_WAIT: again when writable; STATUS_IO. */
+static inline enum status stream_shutdown(struct stream *stream, struct failure *why)
+{
+    return stream->ops->shutdown(stream, why);
+}
+
+/* stream_interest sets which events are wanted from now on (0: none). */
+static inline void stream_interest(struct stream *stream, unsigned events)
+{
+    stream->ops->interest(stream, events);
+}
+
+/* stream_unread gives back bytes, which are copied, to be read again first. */
+static inline void stream_unread(struct stream *stream, struct bytes bytes)
+{
+    stream->ops->unread(stream, bytes);
+}
+
+/* stream_close gives the stream at *stream up and sets the pointer to NULL; NULL is fine. */
+static inline void stream_close(struct stream **stream, bool reset)
+{
+    if (*stream != NULL) {
+        struct stream *gone = *stream;
+
+        *stream = NULL;
+        gone->ops->close(gone, reset);
+    }
+}
+
+#endif

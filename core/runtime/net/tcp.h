@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream over a connected TCP or unix socket, read and written directly on readiness (uv_poll_t):
+ * libuv's own uv_tcp_t would ask for a buffer before it knows that there is something to read, and
+ * queue a request for every write.
+ */
+#ifndef SIGNET_CORE_RUNTIME_NET_TCP_H
+#define SIGNET_CORE_RUNTIME_NET_TCP_H
+
+#include "core/runtime/loop/worker.h"
+#include "core/runtime/net/stream.h"
+
+/*
+ * tcp_start makes a stream of the connected, non-blocking socket `fd`, which it takes over. It turns
+ * Nagle's delay off and keepalive on (where the socket is TCP). The worker's thread.
+ */
+struct stream *tcp_start(struct worker *worker, int fd);
+
+/* tcp_fd is the socket of a stream made by tcp_start(), for socket options; still owned by it. */
+int tcp_fd(const struct stream *stream);
+
+#endif
