@@ -50,7 +50,8 @@ struct store {
     sqlite3 *db;                                /* owned */
     sqlite3_stmt *statements[STORE_STATEMENTS]; /* owned, prepared once */
     char *path;                                 /* owned; for messages */
-    int64_t revision;                           /* of the open transaction; 0 outside of one */
+    bool changing;                              /* a transaction is open */
+    int64_t revision;                           /* of its writes; 0 before the first one */
 };
 
 static enum status store_fail(const struct store *store, int code, const char *reason,
@@ -336,22 +337,6 @@ enum status store_revision(struct store *store, int64_t *out_revision, struct fa
     return status;
 }
 
-/* The write lock is taken before the first read (IMMEDIATE): nobody can write in between. */
-static enum status store_begin(struct store *store, struct failure *why)
-{
-    TRY(store_run(store, STORE_BEGIN, why));
-    enum status status = store_run(store, STORE_ADVANCE, why);
-
-    if (status == STATUS_OK) {
-        status = store_revision(store, &store->revision, why);
-    }
-    if (status != STATUS_OK) {
-        (void)store_run(store, STORE_ROLLBACK, NULL);
-        store->revision = 0;
-    }
-    return status;
-}
-
 static enum status store_end(struct store *store, enum status status, struct failure *why)
 {
     if (status == STATUS_OK) {
@@ -361,6 +346,7 @@ static enum status store_end(struct store *store, enum status status, struct fai
     if (status != STATUS_OK && sqlite3_get_autocommit(store->db) == 0) {
         (void)store_run(store, STORE_ROLLBACK, NULL);
     }
+    store->changing = false;
     store->revision = 0;
     return status;
 }
@@ -368,8 +354,20 @@ static enum status store_end(struct store *store, enum status status, struct fai
 enum status store_change(struct store *store, store_change_fn change, void *user,
                          struct failure *why)
 {
-    TRY(store_begin(store, why));
+    /* IMMEDIATE takes the write lock before the first read: nobody can write in between. */
+    TRY(store_run(store, STORE_BEGIN, why));
+    store->changing = true;
     return store_end(store, change(store, user, why), why);
+}
+
+/* The transaction's revision is drawn at its first write: one that only reads costs no sync. */
+static enum status store_advance(struct store *store, struct failure *why)
+{
+    if (store->revision != 0) {
+        return STATUS_OK;
+    }
+    TRY(store_run(store, STORE_ADVANCE, why));
+    return store_revision(store, &store->revision, why);
 }
 
 static enum status store_write(struct store *store, struct bytes key, struct bytes value,
@@ -378,6 +376,7 @@ static enum status store_write(struct store *store, struct bytes key, struct byt
     sqlite3_stmt *statement = store->statements[STORE_PUT];
     enum status status;
 
+    TRY(store_advance(store, why));
     store_bind(statement, 1, key);
     store_bind(statement, 2, value);
     (void)sqlite3_bind_int64(statement, 3, store->revision);
@@ -424,6 +423,7 @@ static enum status store_single_remove(struct store *store, void *user, struct f
     sqlite3_stmt *statement = store->statements[STORE_REMOVE];
     enum status status;
 
+    TRY(store_advance(store, why));
     store_bind(statement, 1, single->key);
     status = store_run(store, STORE_REMOVE, why);
     store_finish(statement);
@@ -442,7 +442,7 @@ static enum status store_apply(struct store *store, store_change_fn change,
         return fail(why, STATUS_LIMIT, "store/value-size", "a value has at most %zu bytes, not %zu",
                     STORE_VALUE_MAX, single->value.len);
     }
-    if (store->revision != 0) {
+    if (store->changing) {
         return change(store, single, why);
     }
     return store_change(store, change, single, why);

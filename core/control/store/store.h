@@ -16,7 +16,7 @@
 
 #include "core/runtime/base/buffer.h"
 
-#define STORE_KEY_MAX ((size_t)512)
+#define STORE_KEY_MAX ((size_t)2304)
 #define STORE_VALUE_MAX ((size_t)1024 * 1024)
 
 /* What store_swap() expects of a key that must not exist yet. */

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/control/registry/instance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/control/registry/record.h"
+#include "core/runtime/base/memory.h"
+
+enum instance_tag {
+    INSTANCE_TAG_NAME = 1,
+    INSTANCE_TAG_SERIAL,
+    INSTANCE_TAG_PREVIOUS,
+    INSTANCE_TAG_SINCE,
+    INSTANCE_TAG_EXPIRES,
+};
+
+struct instance_key {
+    char text[16 + ENTRY_NAME_MAX + INSTANCE_NAME_MAX];
+};
+
+/* With an empty name it is the prefix of all of the entry's instances. */
+static struct bytes instance_key_of(struct instance_key *key, const char *entry, const char *name)
+{
+    (void)snprintf(key->text, sizeof key->text, "instance/%s/%s", entry, name);
+    return bytes_of(key->text);
+}
+
+static enum status instance_write(struct store *store, const char *entry,
+                                  const struct instance *instance, struct failure *why)
+{
+    CLEARED(buffer) record = {0};
+    struct instance_key key;
+
+    record_begin(&record);
+    record_add(&record, INSTANCE_TAG_NAME, bytes_of(instance->name));
+    record_add(&record, INSTANCE_TAG_SERIAL, bytes_of(instance->serial));
+    record_add(&record, INSTANCE_TAG_PREVIOUS, bytes_of(instance->previous));
+    record_add_number(&record, INSTANCE_TAG_SINCE, instance->since);
+    record_add_number(&record, INSTANCE_TAG_EXPIRES, instance->expires_at);
+    return store_put(store, instance_key_of(&key, entry, instance->name), buffer_bytes(&record), why);
+}
+
+static enum status instance_read_field(const struct record_field *field, struct instance *instance,
+                                       struct failure *why)
+{
+    switch (field->tag) {
+    case INSTANCE_TAG_NAME:
+        return record_text(field, instance->name, sizeof instance->name, why);
+    case INSTANCE_TAG_SERIAL:
+        return record_text(field, instance->serial, sizeof instance->serial, why);
+    case INSTANCE_TAG_PREVIOUS:
+        return record_text(field, instance->previous, sizeof instance->previous, why);
+    case INSTANCE_TAG_SINCE:
+        return record_number(field, &instance->since, why);
+    case INSTANCE_TAG_EXPIRES:
+        return record_number(field, &instance->expires_at, why);
+    default:
+        return STATUS_OK;
+    }
+}
+
+static enum status instance_read(struct bytes record, struct instance *out, struct failure *why)
+{
+    struct instance instance = {0};
+    struct record_field field = {0};
+    struct bytes rest;
+    enum status status;
+
+    TRY(record_open(record, &rest, why));
+    while ((status = record_next(&rest, &field, why)) == STATUS_OK) {
+        TRY(instance_read_field(&field, &instance, why));
+    }
+    if (status != STATUS_CLOSED) {
+        return status;
+    }
+    *out = instance;
+    return STATUS_OK;
+}
+
+/* One walk over an entry's instances: who lives, who has ended, who has this serial number. */
+struct instance_walk {
+    int64_t now;
+    struct bytes serial;      /* looked for; may be empty */
+    const char *name;         /* not counted among the others; may be NULL */
+    size_t num_others;        /* living ones but `name` */
+    bool known;               /* `name` is there */
+    bool found;               /* `serial` is there */
+    struct instance instance; /* the one found by serial or name */
+    char (*ended)[INSTANCE_NAME_MAX + 1]; /* owned; names of those that have ended */
+    size_t num_ended;
+};
+
+static enum status instance_look(void *user, struct bytes key, struct bytes value,
+                                 struct failure *why)
+{
+    struct instance_walk *walk = user;
+    struct instance instance;
+
+    (void)key;
+    TRY(instance_read(value, &instance, why));
+    if (walk->name != NULL && strcmp(instance.name, walk->name) == 0) {
+        walk->known = true;
+        walk->instance = instance;
+        return STATUS_OK;
+    }
+    if (walk->serial.len > 0 && (bytes_equal_text(walk->serial, instance.serial) ||
+                                 bytes_equal_text(walk->serial, instance.previous))) {
+        walk->found = true;
+        walk->instance = instance;
+    }
+    if (instance.expires_at > walk->now) {
+        walk->num_others++;
+        return STATUS_OK;
+    }
+    walk->ended = memory_grow(walk->ended, (walk->num_ended + 1) * sizeof *walk->ended);
+    memcpy(walk->ended[walk->num_ended++], instance.name, sizeof instance.name);
+    return STATUS_OK;
+}
+
+static enum status instance_walk(struct store *store, const char *entry, struct instance_walk *walk,
+                                 struct failure *why)
+{
+    struct instance_key key;
+
+    return store_list(store, instance_key_of(&key, entry, ""), instance_look, walk, why);
+}
+
+static void instance_walk_clear(struct instance_walk *walk)
+{
+    free(walk->ended);
+}
+
+static enum status instance_forget_ended(struct store *store, const char *entry,
+                                         const struct instance_walk *walk, struct failure *why)
+{
+    for (size_t i = 0; i < walk->num_ended; i++) {
+        struct instance_key key;
+
+        TRY(store_remove(store, instance_key_of(&key, entry, walk->ended[i]), why));
+    }
+    return STATUS_OK;
+}
+
+enum status instance_begin(struct store *store, const struct entry *entry, const char *name,
+                           int64_t now, const char *limit_reason, struct failure *why)
+{
+    CLEARED(instance_walk) walk = {.now = now, .name = name};
+    struct instance instance = {.since = now, .expires_at = now + INSTANCE_SIGNING_S};
+
+    TRY(instance_walk(store, entry->name, &walk, why));
+    TRY(instance_forget_ended(store, entry->name, &walk, why));
+    if (entry->max_instances > 0 && walk.num_others >= entry->max_instances) {
+        return fail(why, STATUS_DENIED, limit_reason,
+                    "entry %s is held by %zu instances, its limit; the next may begin when the "
+                    "certificate of one has ended",
+                    entry->name, walk.num_others);
+    }
+    if (walk.known && walk.instance.expires_at > instance.expires_at) {
+        return STATUS_OK;
+    }
+    if (walk.known) {
+        walk.instance.expires_at = instance.expires_at;
+        return instance_write(store, entry->name, &walk.instance, why);
+    }
+    (void)snprintf(instance.name, sizeof instance.name, "%s", name);
+    return instance_write(store, entry->name, &instance, why);
+}
+
+enum status instance_of_serial(struct store *store, const struct entry *entry, struct bytes serial,
+                               struct instance *out_instance, struct failure *why)
+{
+    CLEARED(instance_walk) walk = {.now = INT64_MIN, .serial = serial};
+
+    TRY(instance_walk(store, entry->name, &walk, why));
+    if (!walk.found) {
+        return fail(why, STATUS_NOT_FOUND, "instance/unknown", "no instance of entry %s has leaf %.*s",
+                    entry->name, (int)serial.len, (const char *)serial.at);
+    }
+    *out_instance = walk.instance;
+    return STATUS_OK;
+}
+
+enum status instance_issued(struct store *store, const char *entry_name, const char *name,
+                            struct bytes used, const char *serial, int64_t expires_at,
+                            struct failure *why)
+{
+    CLEARED(buffer) record = {.max = RECORD_MAX};
+    struct instance instance;
+    struct instance_key key;
+    enum status status = store_get(store, instance_key_of(&key, entry_name, name), &record, NULL,
+                                   why);
+
+    if (status == STATUS_NOT_FOUND) {
+        return fail(why, STATUS_NOT_FOUND, "instance/unknown", "entry %s has no instance %s",
+                    entry_name, name);
+    }
+    TRY(status);
+    TRY(instance_read(buffer_bytes(&record), &instance, why));
+    /* The leaf that was shown works, so it is the one to keep besides the new one: when it is the
+     * older of the two, the reply with the newer was lost. */
+    if (used.len > 0) {
+        (void)snprintf(instance.previous, sizeof instance.previous, "%.*s", (int)used.len,
+                       (const char *)used.at);
+    } else {
+        memcpy(instance.previous, instance.serial, sizeof instance.previous);
+    }
+    (void)snprintf(instance.serial, sizeof instance.serial, "%s", serial);
+    instance.expires_at = instance.expires_at > expires_at ? instance.expires_at : expires_at;
+    return instance_write(store, entry_name, &instance, why);
+}
+
+enum status instance_count(struct store *store, const char *entry_name, int64_t now,
+                           size_t *out_count, struct failure *why)
+{
+    CLEARED(instance_walk) walk = {.now = now};
+
+    TRY(instance_walk(store, entry_name, &walk, why));
+    *out_count = walk.num_others;
+    return STATUS_OK;
+}
+
+enum status instance_forget_all(struct store *store, const char *entry_name, struct failure *why)
+{
+    CLEARED(instance_walk) walk = {.now = INT64_MAX};
+
+    TRY(instance_walk(store, entry_name, &walk, why));
+    return instance_forget_ended(store, entry_name, &walk, why);
+}

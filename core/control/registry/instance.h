@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Instances: the workloads that hold an entry's identity now. An instance begins with a join token,
+ * whose id is its name, and is followed from certificate to certificate by their serial numbers; it
+ * ends when its last certificate does. An entry's max_instances counts them.
+ *
+ * Its last two serial numbers count: a reply may be lost, and then the older leaf asks again. A leaf
+ * that is older than that is a copy, or the store was restored: it is taken for a new instance, and
+ * that is told.
+ *
+ * Keys: "instance/ENTRY/NAME". All functions run within store_change().
+ */
+#ifndef SIGNET_CORE_CONTROL_REGISTRY_INSTANCE_H
+#define SIGNET_CORE_CONTROL_REGISTRY_INSTANCE_H
+
+#include "core/control/registry/entry.h"
+
+#define INSTANCE_NAME_MAX 48
+#define INSTANCE_SERIAL_MAX 42 /* hex digits of a serial number */
+#define INSTANCE_SIGNING_S 60  /* from attestation to the certificate, at most */
+
+struct instance {
+    char name[INSTANCE_NAME_MAX + 1];
+    char serial[INSTANCE_SERIAL_MAX + 1];   /* of the newest certificate; "" before the first */
+    char previous[INSTANCE_SERIAL_MAX + 1]; /* of the one before */
+    int64_t since;                          /* Unix s */
+    int64_t expires_at;                     /* Unix s */
+};
+
+/*
+ * instance_begin makes room for an instance of this name, or finds it again; instances that have
+ * ended are forgotten on the way. STATUS_DENIED `limit_reason` when the entry's limit is reached.
+ */
+enum status instance_begin(struct store *store, const struct entry *entry, const char *name,
+                           int64_t now, const char *limit_reason, struct failure *why) MUST_USE;
+
+/*
+ * instance_of_serial finds the instance that a live leaf belongs to. STATUS_NOT_FOUND
+ * "instance/unknown".
+ */
+enum status instance_of_serial(struct store *store, const struct entry *entry, struct bytes serial,
+                               struct instance *out_instance, struct failure *why) MUST_USE;
+
+/*
+ * instance_issued records a new certificate of an instance.
+ *
+ *   used    serial number of the leaf that was shown for it; empty with a token
+ *   serial  of the new one
+ *
+ * STATUS_NOT_FOUND "instance/unknown" (its entry was removed meanwhile)
+ */
+enum status instance_issued(struct store *store, const char *entry_name, const char *name,
+                            struct bytes used, const char *serial, int64_t expires_at,
+                            struct failure *why) MUST_USE;
+
+/* instance_count counts an entry's living instances. */
+enum status instance_count(struct store *store, const char *entry_name, int64_t now,
+                           size_t *out_count, struct failure *why) MUST_USE;
+
+/* instance_forget_all forgets all of an entry. */
+enum status instance_forget_all(struct store *store, const char *entry_name,
+                                struct failure *why) MUST_USE;
+
+#endif
