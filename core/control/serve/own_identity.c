@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/control/serve/own_identity.h"
+
+#include <stdlib.h>
+
+#include "core/control/registry/digest.h"
+#include "core/control/serve/issue.h"
+#include "core/runtime/base/clock.h"
+#include "core/runtime/base/memory.h"
+#include "core/runtime/loop/backoff.h"
+#include "core/runtime/loop/timer.h"
+#include "core/runtime/telemetry/log.h"
+#include "core/runtime/telemetry/metrics.h"
+
+/* The clock may be stepped, so the moment is looked at this often and not slept towards. */
+#define OWN_IDENTITY_LOOK_MS 500
+
+struct own_identity {
+    struct log log;
+    struct authority *authority; /* borrowed; outlives us */
+    struct spiffe_id id;
+    struct identity_set *set; /* owned reference: in force */
+    uint64_t generation;
+    int64_t renews_at;      /* Unix s */
+    uint64_t renews_boot_ms; /* the same moment on the boot clock: a wall clock set back delays nothing */
+    uint64_t retry_mono_ms; /* not before, after a failure; 0: none */
+    struct backoff backoff;
+    struct timer look;
+    own_identity_fn changed;
+    void *user;
+};
+
+static enum status own_identity_make(struct own_identity *own, int64_t now,
+                                     struct identity_set **out_set, int64_t *out_renews_at,
+                                     struct failure *why)
+{
+    OWNED(key) *key = NULL;
+    OWNED(svid) *svid = NULL;
+    CLEARED(authority_issued) issued = {0};
+    struct authority_request order = {.id = &own->id};
+    uint32_t drawn;
+
+    TRY(key_make(&key, why));
+    order.spki_der = key_public_spki(key);
+    TRY(authority_issue(own->authority, &order, now, &issued, why));
+    TRY(svid_parse(buffer_bytes(&issued.chain_der), key, &svid, why));
+    TRY(identity_set_make(svid, authority_bundle(own->authority), own->generation + 1, out_set, why));
+    digest_draw(&drawn, sizeof drawn);
+    *out_renews_at = issue_renew_at(issued.issued_at, issued.not_after, drawn);
+    return STATUS_OK;
+}
+
+static void own_identity_take(struct own_identity *own, struct identity_set *set, int64_t renews_at)
+{
+    const struct svid *svid = identity_set_svid(set);
+
+    identity_set_drop(&own->set);
+    own->set = set;
+    own->generation++;
+    own->renews_at = renews_at;
+    own->renews_boot_ms = clock_boot_ms() + (uint64_t)(renews_at - clock_unix_s()) * 1000;
+    own->retry_mono_ms = 0;
+    backoff_reset(&own->backoff);
+    metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
+    metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, svid_expires_at(svid));
+    metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, renews_at);
+    metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)own->generation);
+    metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_SERVER, LABEL_NONE, svid_expires_at(svid));
+    log_event(&own->log, LOG_INFO, "own-identity.renewed", LOG_TEXT("id", own->id.text),
+              LOG_TEXT("serial", svid_serial_hex(svid)), LOG_INT("not_after", svid_expires_at(svid)),
+              LOG_INT("renew_at", renews_at));
+}
+
+static enum status own_identity_renew(struct own_identity *own, struct failure *why)
+{
+    OWNED(identity_set) *set = NULL;
+    int64_t renews_at = 0;
+
+    TRY(own_identity_make(own, clock_unix_s(), &set, &renews_at, why));
+    TRY(own->changed(own->user, set, why));
+    own_identity_take(own, TAKE(set), renews_at);
+    return STATUS_OK;
+}
+
+static void own_identity_look(struct timer *timer, void *user)
+{
+    struct own_identity *own = user;
+    struct failure why = {0};
+    uint32_t drawn;
+
+    (void)timer;
+    if (clock_unix_s() < own->renews_at && clock_boot_ms() < own->renews_boot_ms) {
+        return;
+    }
+    if (clock_mono_ms() < own->retry_mono_ms || own_identity_renew(own, &why) == STATUS_OK) {
+        return;
+    }
+    digest_draw(&drawn, sizeof drawn);
+    own->retry_mono_ms = clock_mono_ms() + backoff_next_ms(&own->backoff, drawn);
+    metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why.reason, 1);
+    log_event(&own->log, LOG_WARN, "own-identity.failed", LOG_TEXT("id", own->id.text),
+              LOG_FAILURE(&why));
+}
+
+enum status own_identity_start(uv_loop_t *loop, struct authority *authority,
+                               const struct registry *registry, own_identity_fn changed, void *user,
+                               struct own_identity **out_own, struct failure *why)
+{
+    struct own_identity *own = memory_make(sizeof *own);
+    struct identity_set *set = NULL;
+    int64_t renews_at = 0;
+    enum status status;
+
+    log_init(&own->log, "control");
+    own->authority = authority;
+    spiffe_id_copy(&registry->own, &own->id);
+    own->changed = changed;
+    own->user = user;
+    own->backoff = (struct backoff){.first_ms = 500, .max_ms = 60000};
+    status = own_identity_make(own, clock_unix_s(), &set, &renews_at, why);
+    if (status != STATUS_OK) {
+        free(own);
+        return status;
+    }
+    own_identity_take(own, set, renews_at);
+    timer_init(&own->look, loop, own_identity_look, own);
+    timer_start(&own->look, OWN_IDENTITY_LOOK_MS, OWN_IDENTITY_LOOK_MS);
+    *out_own = own;
+    return STATUS_OK;
+}
+
+struct identity_set *own_identity_set(const struct own_identity *own)
+{
+    return own->set;
+}
+
+int64_t own_identity_renews_at(const struct own_identity *own)
+{
+    return own->renews_at;
+}
+
+static void own_identity_closed(struct timer *timer, void *user)
+{
+    struct own_identity *own = user;
+
+    (void)timer;
+    identity_set_drop(&own->set);
+    free(own);
+}
+
+void own_identity_close(struct own_identity *own)
+{
+    if (own != NULL) {
+        timer_close(&own->look, own_identity_closed);
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who the control plane itself is: spiffe://TRUST_DOMAIN/ns/signet-system/sa/signet-control, signed by
+ * its own authority and renewed for the process's whole life, a new key each time. Each new set is told
+ * to one subscriber, who puts it in force without closing a connection.
+ *
+ * The loop's thread only. Elsewhere: the listener that presents it (certificates.h).
+ */
+#ifndef SIGNET_CORE_CONTROL_SERVE_OWN_IDENTITY_H
+#define SIGNET_CORE_CONTROL_SERVE_OWN_IDENTITY_H
+
+#include <uv.h>
+
+#include "core/control/ca/authority.h"
+#include "core/control/registry/entry.h"
+#include "core/trust/identity/identity_set.h"
+
+struct own_identity;
+
+/* Puts a new set in force; a refusal is logged and the renewal tried again. `set` is borrowed. */
+typedef enum status (*own_identity_fn)(void *user, struct identity_set *set, struct failure *why);
+
+/*
+ * own_identity_start makes the first set at once and then keeps it young. `authority` and `registry`
+ * outlive it.
+ *
+ *   changed  runs on the loop at each later set, until own_identity_close()
+ *
+ * Errors of key_make, authority_issue, svid_parse and identity_set_make.
+ */
+enum status own_identity_start(uv_loop_t *loop, struct authority *authority,
+                               const struct registry *registry, own_identity_fn changed, void *user,
+                               struct own_identity **out_own, struct failure *why) MUST_USE;
+
+/* own_identity_set is the set in force; borrowed until the loop's next turn: identity_set_ref() to keep. */
+struct identity_set *own_identity_set(const struct own_identity *own);
+
+/* own_identity_renews_at is when the next one is due, in Unix s. */
+int64_t own_identity_renews_at(const struct own_identity *own);
+
+/* own_identity_close ends the renewals; it frees itself after the loop's close callbacks. NULL is fine. */
+void own_identity_close(struct own_identity *own);
+
+#endif
