@@ -23,7 +23,7 @@
 
 #define YAML_MAX_SIZE ((size_t)16 * 1024 * 1024) /* bytes of a file */
 #define YAML_MAX_DEPTH 32                        /* mappings and sequences inside each other */
-#define YAML_MAX_NODES ((size_t)1 << 20)         /* scalars, mappings and sequences of a file */
+#define YAML_MAX_NODES ((size_t)1 << 19)         /* scalars, mappings and sequences of a file */
 #define YAML_FILE_NAME_MAX 80                    /* bytes of a file's name that messages show */
 
 enum yaml_kind {

@@ -20,7 +20,7 @@
 struct deciding_rule {
     const char *policy; /* "namespace/name"; NULL when no rule decided */
     const char *file;   /* base name of the file it stands in */
-    unsigned rule;      /* from 1; 0: the policy as a whole (it has no rules) */
+    unsigned rule;      /* its number in the policy, from 1 */
     unsigned line;      /* of the rule, from 1 */
 };
 
@@ -28,7 +28,7 @@ struct decision {
     bool allowed;
     bool audited;               /* an AUDIT rule matched */
     const char *reason;         /* a literal: see below */
-    struct deciding_rule rule;  /* the one that matched; where nothing did, the nearest miss: none */
+    struct deciding_rule rule;  /* the one that matched, where one did */
     struct deciding_rule audit; /* the AUDIT rule that matched */
 
     bool dry_run_differs;         /* enforcing the dry-run policies too would turn the answer */
@@ -48,7 +48,7 @@ struct decision {
 void evaluate(const struct policy *policy, const struct facts *facts,
               struct decision *out_decision);
 
-#define DECIDING_RULE_TEXT_MAX 320
+#define DECIDING_RULE_TEXT_MAX 640
 
 /*
  * deciding_rule_print writes "shop/api-allow rule 2, mesh.yaml:41" and a NUL, or "none"; cut to what
