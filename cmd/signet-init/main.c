@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * signet-init sets up, checks or removes a pod's redirection, then ends: the init container of a
- * sidecar. What it does is in core/redirect; here are its command line, its words and its exit codes.
+ * sidecar. What it does is in core/redirect; here are its command line, its words and its exit
+ * codes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,18 +35,18 @@ static const char init_help_more[] =
     "\n"
     "Commands\n"
     "  set     (the default) redirect this network namespace's TCP traffic to the proxy. A second\n"
-    "          run changes nothing, other options replace the old rules in one step, and a refusal\n"
+    "          run changes nothing, other options replace the old rules in one step, a refusal\n"
     "          leaves what stood before. Connections that are open already are not captured.\n"
-    "  check   prove the capture by real connections: give it the options that set got. It makes a\n"
-    "          neighbour (a second namespace and a veth pair) and takes it away again.\n"
+    "  check   prove the capture by real connections: give it the options that set got. It makes\n"
+    "          a neighbour (a second namespace and a veth pair) and takes it away again.\n"
     "  remove  take all of it out again. Open connections go on.\n"
     "\n"
     "Exit codes\n"
-    "  0  done; check: what could be tried went where planned; remove: also when nothing was there\n"
+    "  0  done; check: what could be tried went where planned; remove: or nothing was there\n"
     "  1  check: traffic does not go where planned\n"
     "  2  the command line, the environment or a value is wrong\n"
-    "  3  a capability is missing: set and remove need CAP_NET_ADMIN, check also CAP_SYS_ADMIN and\n"
-    "     CAP_SETUID for all of its proofs (without them it says what is not yet proved)\n"
+    "  3  a capability is missing: set and remove need CAP_NET_ADMIN, check CAP_SYS_ADMIN\n"
+    "     and CAP_SETUID too for all of its proofs (without them it says what is not yet proved)\n"
     "  4  the kernel or a tool lacks something, or refused: the message says what and the remedy\n"
     "\n"
     "Examples\n"
@@ -54,8 +55,8 @@ static const char init_help_more[] =
     "  nsenter --net=/run/netns/web signet-init    set up another network namespace\n"
     "\n"
     "What it touches: nft's table `inet signet`, or iptables' chains SIGNET_OUTPUT and\n"
-    "SIGNET_PREROUTING in the nat table; nothing else. Only TCP is captured: UDP (DNS, QUIC) passes\n"
-    "beside the mesh.\n";
+    "SIGNET_PREROUTING in the nat table; nothing else. Only TCP is captured: UDP (DNS, QUIC)\n"
+    "passes beside the mesh.\n";
 
 static int init_refuse(enum status status, const struct failure *why)
 {

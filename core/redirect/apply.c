@@ -201,8 +201,8 @@ static enum status apply_iptables_set(const struct plan *plan, bool dry_run, str
 }
 
 /*
- * iptables over nf_tables leaves its built-in chains and an empty table, which iptables-save does not
- * show but `nft list ruleset` does. Only what holds nothing goes: both refuse otherwise.
+ * iptables over nf_tables leaves its built-in chains and an empty table, which iptables-save does
+ * not show but `nft list ruleset` does. Only what holds nothing goes: both refuse otherwise.
  */
 static void apply_iptables_tidy(const struct apply_family *of)
 {
@@ -322,8 +322,8 @@ enum status apply_remove(bool *out_was_there, struct failure *why)
 
     if (!apply_has_program("nft") && !apply_has_program("iptables-save")) {
         return fail(why, STATUS_NOT_FOUND, "redirect/tool",
-                    "neither nft nor iptables is installed, so nobody can look: install the package "
-                    "nftables or iptables");
+                    "neither nft nor iptables is installed, so nobody can look: install the "
+                    "package nftables or iptables");
     }
     TRY(apply_nft_remove(&in_nft, why));
     TRY(apply_iptables_remove(&in_iptables, why));

@@ -98,8 +98,9 @@ static enum check_verdict check_judge(enum probe_landing seen, enum probe_landin
 }
 
 /*
- * Without a route to the canary the connection would end before the rules are asked. For IPv4 a socket
- * bound to loopback needs no route, and the canary's rule stands before the one for loopback.
+ * Without a route to the canary the connection would end before the rules are asked. For IPv4 a
+ * socket bound to loopback needs no route, and the canary's rule stands before the one for
+ * loopback.
  */
 static int check_canary_socket_on_loopback(void)
 {
@@ -164,15 +165,15 @@ static uint32_t check_application_uid(const struct check *check)
 }
 
 /*
- * A socket that belongs to `uid`: the rules look at the file-system user id of whoever made it. -1 when
- * we may not become that user.
+ * A socket that belongs to `uid`: the rules look at the file-system user id of whoever made it. -1
+ * when we may not become that user.
  */
 static int check_socket_of(uint32_t uid, const struct ip *to)
 {
     int before = setfsuid(uid);
     int handle = -1;
 
-    /* setfsuid() answers the old id and tells no failure: asking with an invalid id shows the new. */
+    /* setfsuid() answers the old id, failed or not: asking with an invalid id shows the new. */
     if ((uint32_t)setfsuid((uid_t)-1) == uid) {
         handle = check_socket(to);
     }
@@ -208,16 +209,21 @@ static void check_user(struct check *check, const char *subject, uint32_t uid, c
 static void check_loopback(struct check *check, const char *address)
 {
     struct ip here = check_ip(address);
+    uint32_t uid = check_application_uid(check);
+    int handle = check_socket_of(uid, &here);
     int listener = probe_listen(0);
     uint16_t port = listener < 0 ? 0 : probe_port(listener);
-    enum probe_landing landing =
-        check_connect(check_socket_of(check_application_uid(check), &here), &here, port,
-                      check->options->outbound_port);
-    enum check_verdict verdict = check_judge(landing, PROBE_PASSED);
+    enum probe_landing landing;
+    enum check_verdict verdict;
 
-    if (landing == PROBE_UNREACHABLE) {
-        verdict = CHECK_NOT_PROVED;
+    if (handle < 0) {
+        check_say(check, "loopback", check_family(&here), CHECK_NOT_PROVED,
+                  "acting as user %u needs CAP_SETUID", uid);
+        check_close(&listener);
+        return;
     }
+    landing = check_connect(handle, &here, port, check->options->outbound_port);
+    verdict = landing == PROBE_UNREACHABLE ? CHECK_NOT_PROVED : check_judge(landing, PROBE_PASSED);
     check_say(check, "loopback", check_family(&here), verdict, "%s port %u: %s", address, port,
               probe_landing_text(landing));
     check_close(&listener);
@@ -376,6 +382,16 @@ bool check_passed(const struct check_report *report)
     return canary;
 }
 
+static bool check_is_complete(const struct check_report *report)
+{
+    for (size_t i = 0; i < report->num_lines; i++) {
+        if (report->lines[i].verdict != CHECK_PROVED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum status check_print_listener(const char *direction, uint16_t port, bool proxy,
                                         struct buffer *out)
 {
@@ -404,8 +420,12 @@ enum status check_print(const struct check_report *report, struct buffer *out)
     TRY(check_print_listener("outbound", report->outbound_port, report->proxy_outbound, out));
     TRY(check_print_listener("inbound", report->inbound_port, report->proxy_inbound, out));
     TRY(buffer_add_text(out, "UDP is never captured: DNS and QUIC pass beside the mesh.\n"));
-    return buffer_add_text(out, check_passed(report)
-                                    ? "Captured: what could be tried went where planned.\n"
-                                    : "Not captured as planned: see the lines above; signet-init "
-                                      "set sets it up.\n");
+    if (!check_passed(report)) {
+        return buffer_add_text(out, "Not captured as planned: see the lines above. `signet-init "
+                                    "set` sets it up;\ncheck needs the same options.\n");
+    }
+    return buffer_add_text(out, check_is_complete(report)
+                                    ? "Captured: everything went where planned.\n"
+                                    : "Captured, as far as it could be tried: the lines that say "
+                                      "\"not proved\" give the reason.\n");
 }

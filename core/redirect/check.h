@@ -8,9 +8,9 @@
  *   loopback     a connection within the pod is left alone
  *   inbound      a connection from the neighbour lands on the proxy's inbound port
  *
- * Each for IPv4 and IPv6. The neighbour is a namespace made for the check (neighbour.h): without the
- * capabilities for it, what needs it is "not yet proved". Where no proxy listens, check listens in
- * its place while it looks, so it works before the proxy starts.
+ * Each for IPv4 and IPv6. The neighbour is a namespace made for the check (neighbour.h): without
+ * the capabilities for it, what needs it is "not yet proved". Where no proxy listens, check
+ * listens in its place while it looks, so it works before the proxy starts.
  */
 #ifndef SIGNET_CORE_REDIRECT_CHECK_H
 #define SIGNET_CORE_REDIRECT_CHECK_H
@@ -44,10 +44,10 @@ struct check_report {
 };
 
 /*
- * check_run tries everything by `options`, which must be those the rules were set with. It blocks for some
- * seconds at most, changes namespaces and file-system user id for moments: for single-threaded
- * programs. STATUS_DENIED "redirect/permission" or STATUS_IO "redirect/listen" when not even a
- * listener could be made; a failed proof is no error here.
+ * check_run tries everything by `options`, which must be those the rules were set with. It blocks
+ * for some seconds at most, changes namespaces and file-system user id for moments: for
+ * single-threaded programs. STATUS_DENIED "redirect/permission" or STATUS_IO "redirect/listen"
+ * when not even a listener could be made; a failed proof is no error here.
  */
 enum status check_run(const struct plan_options *options, struct check_report *out_report,
                       struct failure *why) MUST_USE;

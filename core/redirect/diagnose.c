@@ -18,8 +18,8 @@ struct diagnose_row {
 
 #define DIAGNOSE_PERMISSION                                                                        \
     STATUS_DENIED, "redirect/permission",                                                          \
-        "CAP_NET_ADMIN over this network namespace is missing: run as root, or give the container " \
-        "securityContext.capabilities.add: [NET_ADMIN]"
+        "CAP_NET_ADMIN over this network namespace is missing: run as root, or give the "          \
+        "container securityContext.capabilities.add: [NET_ADMIN]"
 #define DIAGNOSE_KERNEL STATUS_NOT_FOUND, "redirect/kernel"
 #define DIAGNOSE_TOOL STATUS_NOT_FOUND, "redirect/tool"
 
@@ -38,12 +38,12 @@ static const struct diagnose_row diagnose_nft_rows[] = {
      "the kernel has no redirect: modprobe nft_redir on the node, or use --backend iptables"},
     {{"No such file or directory", NULL},
      DIAGNOSE_KERNEL,
-     "the kernel has no NAT for nftables: modprobe nft_chain_nat nf_nat nf_conntrack on the node, or "
-     "use --backend iptables"},
+     "the kernel has no NAT for nftables: modprobe nft_chain_nat nf_nat nf_conntrack on the node, "
+     "or use --backend iptables"},
     {{"Operation not supported", NULL},
      DIAGNOSE_KERNEL,
-     "the kernel has no NAT for both families in one table (Linux 5.2, modules nft_chain_nat, nf_nat, "
-     "nf_conntrack): modprobe them on the node, or use --backend iptables"},
+     "the kernel has no NAT for both families in one table (Linux 5.2, modules nft_chain_nat, "
+     "nf_nat, nf_conntrack): modprobe them on the node, or use --backend iptables"},
 };
 
 static const struct diagnose_row diagnose_iptables_rows[] = {

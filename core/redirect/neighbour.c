@@ -11,10 +11,13 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NEIGHBOUR_HERE "sgt-check0"
 #define NEIGHBOUR_THERE "sgt-check1"
+#define NEIGHBOUR_RUNNING_MS 2000
 #define NEIGHBOUR_PREFIX_V4 30
 #define NEIGHBOUR_PREFIX_V6 126
 
@@ -159,6 +162,32 @@ static int neighbour_add_address(int netlink, unsigned link_index, const char *t
     return neighbour_request_send(netlink, &request);
 }
 
+/*
+ * A veth that is up carries packets only when the kernel has also noticed its carrier, some time
+ * later: until then they are dropped, and a proof would wait for the second SYN.
+ */
+static int neighbour_wait_running(const char *link)
+{
+    struct ifreq request = {0};
+    const struct timespec nap = {.tv_nsec = 1000000};
+    int refused = ENETDOWN;
+    int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (handle < 0) {
+        return errno;
+    }
+    memcpy(request.ifr_name, link, strlen(link) + 1);
+    for (int tries = 0; refused != 0 && tries < NEIGHBOUR_RUNNING_MS; tries++) {
+        if (ioctl(handle, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0) {
+            refused = 0;
+        } else {
+            (void)nanosleep(&nap, NULL);
+        }
+    }
+    (void)close(handle);
+    return refused;
+}
+
 /* Addresses of one end, from inside its namespace; then the link goes up. 0 or an errno. */
 static int neighbour_set_up_end(int netlink, const char *link, const char *v4, const char *v6,
                                 bool *out_has_ipv6)
@@ -213,7 +242,13 @@ static int neighbour_set_up(struct neighbour *neighbour, int netlink)
                               : neighbour_set_up_end(far_netlink, NEIGHBOUR_THERE,
                                                      NEIGHBOUR_THERE_V4, NEIGHBOUR_THERE_V6,
                                                      &there_ipv6);
+    if (refused == 0) {
+        refused = neighbour_wait_running(NEIGHBOUR_THERE);
+    }
     neighbour_go(neighbour->home);
+    if (refused == 0) {
+        refused = neighbour_wait_running(NEIGHBOUR_HERE);
+    }
     if (far_netlink >= 0) {
         (void)close(far_netlink);
     }

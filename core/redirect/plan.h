@@ -2,8 +2,8 @@
 /*
  * What shall be captured: options become an ordered list of rules, the first that matches decides.
  *
- * Pure: no kernel, no text of any tool. nft.h and iptables.h print a plan, apply.h loads it, check.h
- * proves it. Only TCP is captured: UDP (so DNS and QUIC) passes beside the mesh.
+ * Pure: no kernel, no text of any tool. nft.h and iptables.h print a plan, apply.h loads it,
+ * check.h proves it. Only TCP is captured: UDP (so DNS and QUIC) passes beside the mesh.
  */
 #ifndef SIGNET_CORE_REDIRECT_PLAN_H
 #define SIGNET_CORE_REDIRECT_PLAN_H
@@ -16,7 +16,8 @@
 
 /*
  * The canary: a connection to these addresses is always redirected to the outbound port, whoever
- * opens it, so that the proxy can prove its own capture. They belong to nobody (RFC 5737, RFC 3849).
+ * opens it, so that the proxy can prove its own capture. They belong to nobody (RFC 5737, RFC
+ * 3849).
  */
 #define PLAN_CANARY_V4 "192.0.2.1"
 #define PLAN_CANARY_V6 "2001:db8::1"
@@ -91,32 +92,33 @@ struct plan {
 void plan_options_init(struct plan_options *options);
 
 /*
- * plan_options_add_uid reads one user id, a number, and adds it. STATUS_CONFIG "redirect/uid" when it
- * is no number below 2^32 - 1, STATUS_LIMIT "redirect/too-many" after PLAN_UIDS_MAX.
+ * plan_options_add_uid reads one user id, a number, and adds it. STATUS_CONFIG "redirect/uid" when
+ * it is no number below 2^32 - 1, STATUS_LIMIT "redirect/too-many" after PLAN_UIDS_MAX.
  */
 enum status plan_options_add_uid(struct plan_options *options, struct bytes text,
                                  struct failure *why) MUST_USE;
 
 /*
- * plan_ports_add reads "8080,9000-9010" (blanks around an item and a comma at the end are allowed) and
- * adds each. STATUS_CONFIG "redirect/port" (0, above 65535, a range that runs backwards, no number),
- * STATUS_LIMIT "redirect/too-many" after PLAN_PORTS_MAX. On refusal `ports` is unchanged.
+ * plan_ports_add reads "8080,9000-9010" (blanks around an item and a comma at the end are allowed)
+ * and adds each. STATUS_CONFIG "redirect/port" (0, above 65535, a range that runs backwards, no
+ * number), STATUS_LIMIT "redirect/too-many" after PLAN_PORTS_MAX. On refusal `ports` is unchanged.
  */
 enum status plan_ports_add(struct plan_ports *ports, struct bytes list, struct failure *why)
     MUST_USE;
 
 /*
  * plan_options_add_blocks reads "10.0.0.0/8,fd00::/8", single addresses too, and adds each as a
- * destination that is not captured. STATUS_CONFIG "redirect/cidr", STATUS_LIMIT "redirect/too-many".
- * On refusal `options` is unchanged.
+ * destination that is not captured. STATUS_CONFIG "redirect/cidr", STATUS_LIMIT
+ * "redirect/too-many". On refusal `options` is unchanged.
  */
 enum status plan_options_add_blocks(struct plan_options *options, struct bytes list,
                                     struct failure *why) MUST_USE;
 
 /*
- * plan_options_add_interfaces reads "docker0,wg0" and adds each as an interface whose traffic is not
- * captured in either direction. A name has 1..15 letters, digits, '.', '_' or '-': no wildcard.
- * STATUS_CONFIG "redirect/interface", STATUS_LIMIT "redirect/too-many". Unchanged on refusal.
+ * plan_options_add_interfaces reads "docker0,wg0" and adds each as an interface whose traffic is
+ * not captured in either direction. A name has 1..15 letters, digits, '.', '_' or '-': no
+ * wildcard. STATUS_CONFIG "redirect/interface", STATUS_LIMIT "redirect/too-many". Unchanged on
+ * refusal.
  */
 enum status plan_options_add_interfaces(struct plan_options *options, struct bytes list,
                                         struct failure *why) MUST_USE;

@@ -10,7 +10,7 @@
 
 #include "core/runtime/base/buffer.h"
 
-#define PROBE_TABLE_MAX ((size_t)64 * 1024 * 1024) /* bytes of /proc/net/tcp: some 400,000 sockets */
+#define PROBE_TABLE_MAX ((size_t)64 * 1024 * 1024) /* bytes of /proc/net/tcp: 400,000 sockets */
 #define PROBE_BACKLOG 16
 
 const char *probe_landing_text(enum probe_landing landing)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The three standard streams of the child are files in memory: nothing can block on a full pipe, and
- * no SIGPIPE comes when a child leaves without having read its input.
+ * The three standard streams of the child are files in memory: nothing can block on a full pipe,
+ * and no SIGPIPE comes when a child leaves without having read its input.
  */
 #include "core/redirect/process.h"
 

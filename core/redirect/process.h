@@ -29,13 +29,13 @@ void process_result_clear(struct process_result *result);
 bool process_find(const char *name, char out_path[PROCESS_PATH_MAX]);
 
 /*
- * process_run runs argv[0], a name for process_find(), with the arguments that follow up to NULL, and
- * with `input` as its standard input. `out_result`, zeroed before, is the caller's to clear. A program
- * that ran and answered something else than 0 is STATUS_OK here: see exit_code.
+ * process_run runs argv[0], a name for process_find(), with the arguments that follow up to NULL,
+ * and with `input` as its standard input. `out_result`, zeroed before, is the caller's to clear. A
+ * program that ran and answered something else than 0 is STATUS_OK here: see exit_code.
  *
- * STATUS_NOT_FOUND "process/missing": no such program. STATUS_IO "process/start": the system refused.
- * STATUS_LIMIT "process/slow": not done in `limit_ms`; it was killed. STATUS_LIMIT "process/output":
- * it said more than PROCESS_OUTPUT_MAX.
+ * STATUS_NOT_FOUND "process/missing": no such program. STATUS_IO "process/start": the system
+ * refused. STATUS_LIMIT "process/slow": not done in `limit_ms`; it was killed. STATUS_LIMIT
+ * "process/output": it said more than PROCESS_OUTPUT_MAX.
  */
 enum status process_run(const char *const argv[], struct bytes input, int limit_ms,
                         struct process_result *out_result, struct failure *why) MUST_USE;
