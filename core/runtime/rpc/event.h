@@ -55,4 +55,11 @@ struct rpc_event {
 /* rpc_code_word is the name of a status code as gRPC writes it ("UNAVAILABLE"); never NULL. */
 const char *rpc_code_word(enum rpc_code code);
 
+/*
+ * rpc_code_of_status is the code that answers a status of ours: PROTOCOL INVALID_ARGUMENT, UNTRUSTED
+ * UNAUTHENTICATED, DENIED PERMISSION_DENIED, NOT_FOUND NOT_FOUND, LIMIT RESOURCE_EXHAUSTED, WAIT and IO
+ * UNAVAILABLE, CONFIG FAILED_PRECONDITION, CLOSED CANCELLED, OK OK.
+ */
+enum rpc_code rpc_code_of_status(enum status status);
+
 #endif

@@ -30,9 +30,6 @@ void rpc_operation_init(struct rpc_operation *operation, struct rpc_queue *queue
 /* rpc_operation_begin marks it pending and gives the tag to hand to gRPC. Home's thread. */
 void *rpc_operation_begin(struct rpc_operation *operation);
 
-/* rpc_operation_abandon takes begin back, where gRPC refused to start (its function said so at once). */
-void rpc_operation_abandon(struct rpc_operation *operation);
-
 /* rpc_operation_finish posts it home; for the completion thread only. */
 void rpc_operation_finish(struct rpc_operation *operation, bool succeeded);
 

@@ -112,7 +112,7 @@ void rpc_exchange_reply(struct rpc_exchange *exchange, struct bytes message);
 void rpc_exchange_refuse(struct rpc_exchange *exchange, enum rpc_code code, const char *reason,
                          const char *detail);
 
-/* rpc_exchange_refuse_why is refuse with the code that fits `status`: see rpc_code_of_status(). */
+/* rpc_exchange_refuse_why is refuse with the code that fits `status`: rpc_code_of_status() (event.h). */
 void rpc_exchange_refuse_why(struct rpc_exchange *exchange, enum status status,
                              const struct failure *why);
 
@@ -125,12 +125,5 @@ enum status rpc_exchange_send(struct rpc_exchange *exchange, struct bytes messag
 
 /* rpc_exchange_finish ends a stream with OK. */
 void rpc_exchange_finish(struct rpc_exchange *exchange);
-
-/*
- * rpc_code_of_status: PROTOCOL INVALID_ARGUMENT, UNTRUSTED UNAUTHENTICATED, DENIED PERMISSION_DENIED,
- * NOT_FOUND NOT_FOUND, LIMIT RESOURCE_EXHAUSTED, WAIT and IO UNAVAILABLE, CONFIG FAILED_PRECONDITION,
- * CLOSED CANCELLED, OK OK.
- */
-enum rpc_code rpc_code_of_status(enum status status);
 
 #endif
