@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/signet-control/assemble.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/signet-control/folder.h"
+#include "cmd/version.h"
+#include "core/control/ca/authority.h"
+#include "core/control/registry/entry_file.h"
+#include "core/control/registry/token.h"
+#include "core/control/serve/certificates.h"
+#include "core/control/serve/operators.h"
+#include "core/control/serve/own_identity.h"
+#include "core/runtime/base/clock.h"
+#include "core/runtime/base/memory.h"
+#include "core/runtime/loop/signals.h"
+#include "core/runtime/loop/timer.h"
+#include "core/runtime/rpc/credentials.h"
+#include "core/runtime/rpc/server.h"
+#include "core/runtime/telemetry/log.h"
+#include "core/runtime/telemetry/metrics.h"
+#include "core/runtime/web/health.h"
+#include "core/runtime/web/metrics_page.h"
+
+#define CONTROL_PASSPHRASE_MAX 1024
+#define CONTROL_TICK_MS 1000
+#define CONTROL_SWEEP_MS ((uint64_t)600 * 1000)
+#define CONTROL_GRACE_MS 300 /* for calls that are open when TERM comes */
+
+struct control {
+    const struct control_settings *settings; /* borrowed; outlives us */
+    struct log log;
+    struct worker main;
+    struct signals signals;
+    struct timer tick;
+    struct folder folder; /* the data folder and its lock */
+    struct store *store;
+    struct authority *authority;
+    struct registry registry;
+    struct certificates certificates;
+    struct operators operators;
+    struct health health;
+    struct web_route metrics_routes[3];
+    struct rpc_queue *queue;
+    struct own_identity *own;
+    struct rpc_server_credentials *credentials;
+    struct rpc_server *server;
+    struct web_server *admin;
+    struct web_server *metrics;
+    uint64_t swept_ms; /* monotonic: the last sweep of old tokens */
+    bool closing;
+};
+
+static struct authority_lives control_lives(const struct control_settings *settings)
+{
+    return authority_lives_of(settings->leaf_life_s, settings->demo_lifetimes);
+}
+
+static enum status control_check_settings(const struct control_settings *settings,
+                                          struct failure *why)
+{
+    struct authority_lives lives = control_lives(settings);
+    struct spiffe_id domain;
+
+    TRY(spiffe_id_of_domain(bytes_of(settings->trust_domain), &domain, why));
+    if (settings->leaf_life_s < lives.leaf_floor_s) {
+        return fail(why, STATUS_CONFIG, "settings/leaf-life",
+                    "leaf_life_s is %lld: at least %lld%s", (long long)settings->leaf_life_s,
+                    (long long)lives.leaf_floor_s,
+                    settings->demo_lifetimes ? "" : " (demo_lifetimes lowers that to 6)");
+    }
+    if (lives.intermediate_s < 4 * lives.leaf_s) {
+        return fail(why, STATUS_CONFIG, "settings/leaf-life",
+                    "leaf_life_s is %lld: the intermediate lives %lld s, and a leaf at most a "
+                    "quarter of that",
+                    (long long)settings->leaf_life_s, (long long)lives.intermediate_s);
+    }
+    if (settings->ca_passphrase_file == NULL) {
+        return fail(why, STATUS_CONFIG, "settings/passphrase",
+                    "ca_passphrase_file is needed: the authority's keys lie sealed on the disk");
+    }
+    if (strncmp(settings->admin_address, "unix:", 5) != 0) {
+        return fail(why, STATUS_CONFIG, "settings/admin-address",
+                    "admin_address is %s: only a unix socket says who is calling (unix:PATH)",
+                    settings->admin_address);
+    }
+    return STATUS_OK;
+}
+
+/* The entries of the settings' file; none without a file. */
+static enum status control_read_entries(const struct control_settings *settings,
+                                        const struct registry *registry,
+                                        struct entry_file *out_file, struct failure *why)
+{
+    return settings->entries == NULL
+               ? STATUS_OK
+               : entry_file_read(registry, settings->entries, out_file, why);
+}
+
+/* Opens what is in the data folder; `only_if_there` makes nothing new. */
+static enum status control_open_data(const struct control_settings *settings,
+                                     const struct folder *folder, bool only_if_there,
+                                     struct store **out_store, struct authority **out_authority,
+                                     struct failure *why)
+{
+    CLEARED(secret) passphrase = {0};
+    char *store_path = folder_path(folder, "signet.db");
+    char *authority_path = folder_path(folder, "ca");
+    struct authority_plan plan = {.folder = authority_path,
+                                  .passphrase = &passphrase,
+                                  .trust_domain = bytes_of(settings->trust_domain),
+                                  .lives = control_lives(settings),
+                                  .constrain_names = true};
+    enum status status = STATUS_OK;
+
+    if (!only_if_there || access(store_path, F_OK) == 0) {
+        status = store_open(store_path, out_store, why);
+    }
+    if (status == STATUS_OK) {
+        status = secret_read_file(settings->ca_passphrase_file, CONTROL_PASSPHRASE_MAX, true,
+                                  &passphrase, why);
+    }
+    if (status == STATUS_OK && (!only_if_there || access(authority_path, F_OK) == 0)) {
+        status = authority_open(&plan, clock_unix_s(), out_authority, why);
+    }
+    free(store_path);
+    free(authority_path);
+    return status;
+}
+
+/* What is wrong with words and files of the operator, before any folder is touched. */
+static enum status control_check_input(const struct control_settings *settings, struct failure *why)
+{
+    CLEARED(secret) passphrase = {0};
+    CLEARED(entry_file) file = {0};
+    struct registry registry;
+
+    TRY(control_check_settings(settings, why));
+    TRY(secret_read_file(settings->ca_passphrase_file, CONTROL_PASSPHRASE_MAX, true, &passphrase,
+                         why));
+    TRY(registry_init(&registry, NULL, settings->trust_domain, why));
+    return control_read_entries(settings, &registry, &file, why);
+}
+
+enum status control_check(const struct control_settings *settings, enum control_exit *out_exit,
+                          struct failure *why)
+{
+    CLEARED(folder) folder = {.lock = -1};
+    OWNED(store) *store = NULL;
+    OWNED(authority) *authority = NULL;
+    enum status status;
+
+    *out_exit = CONTROL_EXIT_SETTINGS;
+    TRY(control_check_input(settings, why));
+    *out_exit = CONTROL_EXIT_DATA;
+    status = folder_check(&folder, settings->data_dir, why);
+    if (status == STATUS_OK) {
+        status = control_open_data(settings, &folder, true, &store, &authority, why);
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    *out_exit = CONTROL_EXIT_OK;
+    return STATUS_OK;
+}
+
+static enum status control_load_entries(struct control *control, struct failure *why)
+{
+    CLEARED(entry_file) file = {0};
+
+    TRY(control_read_entries(control->settings, &control->registry, &file, why));
+    for (size_t i = 0; i < file.count; i++) {
+        file.entries[i].created_at = clock_unix_s();
+    }
+    if (file.count == 0) {
+        return STATUS_OK;
+    }
+    TRY(entry_load(&control->registry, file.entries, file.count, why));
+    log_event(&control->log, LOG_INFO, "entries.loaded", LOG_TEXT("file", control->settings->entries),
+              LOG_INT("count", (int64_t)file.count));
+    return STATUS_OK;
+}
+
+static enum status control_write_bundle(const struct control *control, struct failure *why)
+{
+    const struct bundle *bundle = authority_bundle(control->authority);
+    CLEARED(buffer) pem = {.max = BUNDLE_MAX};
+
+    if (control->settings->bundle_out == NULL) {
+        return STATUS_OK;
+    }
+    if (bundle_pem(bundle_domain(bundle, 0), &pem) != STATUS_OK) {
+        return fail(why, STATUS_LIMIT, "bundle/too-long", "the bundle passes %d bytes", BUNDLE_MAX);
+    }
+    return folder_replace_file(control->settings->bundle_out, buffer_bytes(&pem), 0644, why);
+}
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+static enum status control_identity_changed(void *user, struct identity_set *set,
+                                            struct failure *why)
+{
+    struct control *control = user;
+
+    return rpc_server_credentials_set(control->credentials, set, why);
+}
+
+static void control_look_at_health(struct control *control, int64_t now)
+{
+    const struct svid *own = identity_set_svid(own_identity_set(control->own));
+    struct failure why = {0};
+    size_t entries = 0;
+    enum status status = entry_count(&control->registry, &entries, &why);
+
+    health_set(&control->health, "store", status == STATUS_OK ? HEALTH_YES : HEALTH_NO, "%s",
+               status == STATUS_OK ? "readable" : why.detail);
+    health_set(&control->health, "authority",
+               authority_intermediate_ends_at(control->authority) > now ? HEALTH_YES : HEALTH_NO,
+               "the intermediate ends at %lld",
+               (long long)authority_intermediate_ends_at(control->authority));
+    health_set(&control->health, "own-identity",
+               svid_expires_at(own) > now ? HEALTH_YES : HEALTH_NO, "ends at %lld",
+               (long long)svid_expires_at(own));
+    metrics_gauge_set(METRIC_READY, LABEL_NONE, LABEL_NONE, health_is_ready(&control->health));
+    if (status == STATUS_OK) {
+        metrics_gauge_set(METRIC_ENTRIES, LABEL_NONE, LABEL_NONE, (int64_t)entries);
+    } else {
+        metrics_add_reason(0, METRIC_STORE_ERRORS, LABEL_NONE, LABEL_NONE, why.reason, 1);
+    }
+    metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_ROOT, LABEL_NONE,
+                      authority_root_ends_at(control->authority));
+    metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_INTERMEDIATE, LABEL_NONE,
+                      authority_intermediate_ends_at(control->authority));
+}
+
+static void control_ticked(struct timer *timer, void *user)
+{
+    struct control *control = user;
+    int64_t now = clock_unix_s();
+    struct failure why = {0};
+
+    (void)timer;
+    if (authority_tick(control->authority, now, &why) != STATUS_OK) {
+        log_event(&control->log, LOG_ERROR, "authority.failed", LOG_FAILURE(&why));
+    }
+    if (clock_mono_ms() - control->swept_ms >= CONTROL_SWEEP_MS) {
+        control->swept_ms = clock_mono_ms();
+        if (token_sweep(&control->registry, now, &why) != STATUS_OK) {
+            log_event(&control->log, LOG_ERROR, "tokens.sweep-failed", LOG_FAILURE(&why));
+        }
+    }
+    control_look_at_health(control, now);
+}
+
+static void control_close(struct control *control);
+
+static void control_signalled(void *user, int number)
+{
+    struct control *control = user;
+    struct failure why = {0};
+
+    if (number != SIGHUP) {
+        log_event(&control->log, LOG_INFO, "control.stopping", LOG_INT("signal", number));
+        control_close(control);
+        return;
+    }
+    if (control_load_entries(control, &why) != STATUS_OK) {
+        log_event(&control->log, LOG_ERROR, "entries.refused", LOG_FAILURE(&why),
+                  LOG_TEXT("still", "the entries in the store stay as they were"));
+    }
+}
+
+/* --- start -------------------------------------------------------------------------------------- */
+
+static enum status control_start_data(struct control *control, struct failure *why)
+{
+    TRY(folder_open(&control->folder, control->settings->data_dir, why));
+    TRY(control_open_data(control->settings, &control->folder, false, &control->store,
+                          &control->authority, why));
+    TRY(registry_init(&control->registry, control->store, control->settings->trust_domain, why));
+    TRY(control_load_entries(control, why));
+    return control_write_bundle(control, why);
+}
+
+static enum status control_start_grpc(struct control *control, struct failure *why)
+{
+    struct issuer issuer = {.registry = &control->registry, .authority = control->authority};
+    struct rpc_server_options options = {.address = control->settings->listen_address,
+                                         .methods = control->certificates.methods,
+                                         .num_methods = CERTIFICATES_METHODS};
+
+    certificates_init(&control->certificates, &issuer);
+    control->queue = rpc_queue_start(&control->main);
+    TRY(own_identity_start(&control->main.loop, control->authority, &control->registry,
+                           control_identity_changed, control, &control->own, why));
+    TRY(rpc_server_credentials_make(own_identity_set(control->own), &control->credentials, why));
+    options.credentials = rpc_server_credentials_raw(control->credentials);
+    options.judge = rpc_server_credentials_judge(control->credentials);
+    return rpc_server_start(control->queue, &options, &control->server, why);
+}
+
+static enum status control_start_web(struct control *control, struct bytes config_text,
+                                     struct failure *why)
+{
+    struct operators_view view = {
+        .issuer = {.registry = &control->registry, .authority = control->authority},
+        .own = control->own,
+        .version = SIGNET_VERSION,
+        .config_text = config_text,
+        .started_at = clock_unix_s(),
+        .demo_lifetimes = control->settings->demo_lifetimes,
+    };
+    struct web_server_options admin = {.address = control->settings->admin_address,
+                                       .routes = control->operators.routes,
+                                       .num_routes = OPERATORS_OPERATIONS,
+                                       .local_host_only = true};
+    struct web_server_options metrics = {.address = control->settings->metrics_address,
+                                         .routes = control->metrics_routes,
+                                         .num_routes = 3};
+
+    operators_init(&control->operators, &view);
+    control->metrics_routes[0] = metrics_page_route(METRICS_CONTROL);
+    control->metrics_routes[1] = health_livez_route(&control->health);
+    control->metrics_routes[2] = health_readyz_route(&control->health);
+    TRY(folder_make_for_socket(control->settings->admin_address + strlen("unix:"), why));
+    TRY(web_server_start(&control->main, &admin, &control->admin, why));
+    return web_server_start(&control->main, &metrics, &control->metrics, why);
+}
+
+static void control_log_started(struct control *control)
+{
+    const struct control_settings *settings = control->settings;
+    const struct bundle *bundle = authority_bundle(control->authority);
+    char pin[2 * BUNDLE_SHA256_LEN + 1];
+
+    bytes_to_hex(bytes_make(bundle_root_sha256(bundle_domain(bundle, 0), 0), BUNDLE_SHA256_LEN), pin);
+    metrics_set_version(SIGNET_VERSION);
+    metrics_gauge_set(METRIC_START_TIME, LABEL_NONE, LABEL_NONE, clock_unix_s());
+    if (settings->demo_lifetimes) {
+        log_event(&control->log, LOG_WARN, "control.demo-lifetimes",
+                  LOG_INT("leaf_life_s", settings->leaf_life_s),
+                  LOG_TEXT("detail", "certificates may live only seconds: fine to look at rotation, "
+                                     "an outage waiting to happen for real workloads"));
+    }
+    log_event(&control->log, LOG_INFO, "control.started", LOG_TEXT("version", SIGNET_VERSION),
+              LOG_TEXT("trust_domain", settings->trust_domain),
+              LOG_TEXT("listen", settings->listen_address),
+              LOG_INT("port", rpc_server_port(control->server)),
+              LOG_TEXT("admin", settings->admin_address),
+              LOG_TEXT("metrics", settings->metrics_address),
+              LOG_TEXT("root_sha256", pin), LOG_INT("leaf_life_s", settings->leaf_life_s));
+}
+
+static enum status control_start_all(struct control *control, struct bytes config_text,
+                                     enum control_exit *out_exit, struct failure *why)
+{
+    *out_exit = CONTROL_EXIT_SETTINGS;
+    TRY(control_check_input(control->settings, why));
+    *out_exit = CONTROL_EXIT_DATA;
+    TRY(control_start_data(control, why));
+    *out_exit = CONTROL_EXIT_LISTEN;
+    TRY(control_start_grpc(control, why));
+    TRY(control_start_web(control, config_text, why));
+    *out_exit = CONTROL_EXIT_OK;
+    return STATUS_OK;
+}
+
+static void control_finish(struct control *control)
+{
+    worker_run_main(&control->main);
+    worker_clear(&control->main);
+    certificates_clear(&control->certificates);
+    authority_drop(&control->authority);
+    store_drop(&control->store);
+    folder_clear(&control->folder);
+    free(control);
+}
+
+enum status control_start(const struct control_settings *settings, struct bytes config_text,
+                          struct control **out_control, enum control_exit *out_exit,
+                          struct failure *why)
+{
+    struct control *control = memory_make(sizeof *control);
+    enum status status;
+
+    control->settings = settings;
+    control->folder.lock = -1;
+    log_init(&control->log, "control");
+    worker_init_main(&control->main);
+    signals_start(&control->signals, &control->main.loop, control_signalled, control);
+    timer_init(&control->tick, &control->main.loop, control_ticked, control);
+    status = control_start_all(control, config_text, out_exit, why);
+    if (status != STATUS_OK) {
+        control_close(control);
+        control_finish(control);
+        return status;
+    }
+    control->swept_ms = clock_mono_ms();
+    control_look_at_health(control, clock_unix_s());
+    timer_start(&control->tick, CONTROL_TICK_MS, CONTROL_TICK_MS);
+    control_log_started(control);
+    *out_control = control;
+    return STATUS_OK;
+}
+
+/* --- end ---------------------------------------------------------------------------------------- */
+
+static void control_queue_closed(void *user)
+{
+    struct control *control = user;
+
+    worker_stop(&control->main);
+}
+
+static void control_server_closed(void *user)
+{
+    struct control *control = user;
+
+    rpc_server_credentials_drop(&control->credentials);
+    if (control->queue != NULL) {
+        rpc_queue_close(control->queue, control_queue_closed, control);
+    } else {
+        worker_stop(&control->main);
+    }
+}
+
+/* Takes apart what was started, whatever that is; the loop then runs dry. */
+static void control_close(struct control *control)
+{
+    if (control->closing) {
+        return;
+    }
+    control->closing = true;
+    signals_close(&control->signals);
+    timer_close(&control->tick, NULL);
+    web_server_close(control->admin);
+    web_server_close(control->metrics);
+    own_identity_close(control->own);
+    if (control->server != NULL) {
+        rpc_server_close(control->server, CONTROL_GRACE_MS, control_server_closed, control);
+    } else {
+        control_server_closed(control);
+    }
+}
+
+void control_run(struct control *control)
+{
+    struct log log = control->log;
+
+    control_finish(control);
+    log_event(&log, LOG_INFO, "control.stopped");
+}
