@@ -43,7 +43,7 @@ struct verified_peer {
  *   now_s      Unix time, s
  *   out_peer   filled on STATUS_OK only
  *
- * STATUS_LIMIT      "verify/chain-too-long", "verify/too-many-signatures"
+ * STATUS_LIMIT      "verify/chain-too-long", "verify/too-complex"
  * STATUS_PROTOCOL   "verify/no-certificate", "verify/der", "verify/uri-san-count", "verify/leaf-id",
  *                   "verify/ca-leaf", "verify/key-usage", "verify/eku", "verify/san-critical",
  *                   "verify/unknown-critical", "verify/algorithm", "verify/key"
