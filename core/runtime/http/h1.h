@@ -35,8 +35,9 @@ struct h1_parser {
     void *user;
     struct http_message message;    /* the one being read, or just read */
     size_t seen;         /* bytes of the head so far, blanks and line ends included */
-    bool in_value;       /* the last piece was of a header's value */
-    bool in_head;
+    bool begun;          /* the first byte of a message came, its last one not yet */
+    bool in_name;        /* the last piece was of a header's name */
+    bool in_head;        /* begun, and the head is not complete */
     bool done;           /* a message is complete; the next byte begins another */
     bool no_body;        /* h1_expect_no_body() */
     enum status refusal; /* STATUS_OK, or why a callback stopped the machine */

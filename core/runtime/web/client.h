@@ -27,7 +27,7 @@ struct web_call {
  * web_client_call sends one request, reads the answer and closes. `out_reply` is to be given back with
  * web_reply_clear().
  *
- * STATUS_CONFIG "web/address"; STATUS_NOT_FOUND "web/no-server" (nobody listens there, or no such
+ * STATUS_CONFIG "web/address" (no such form or name); STATUS_NOT_FOUND "web/no-server" (nobody listens there, or no such
  * socket); STATUS_DENIED "web/no-permission" (the socket is another user's); STATUS_IO "web/io";
  * STATUS_LIMIT "web/too-slow", "web/answer-too-long"; STATUS_PROTOCOL "http/...".
  */

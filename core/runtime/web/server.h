@@ -9,7 +9,7 @@
  *         {"DELETE", "/entries/" "*", pages_remove_entry, &pages},   the rest is request->rest
  *     };
  *     struct web_server_options options = {.address = settings.admin_address, .routes = routes, ...};
- *     TRY(web_server_start(&main_worker.loop, &options, &server, why));
+ *     TRY(web_server_start(&main_worker, &options, &server, why));
  *
  * A request that changes something (any method but GET and HEAD) needs the header X-Signet-Request,
  * which no web page can make a browser send; and with `local_host_only`, over TCP, a Host that is
@@ -19,11 +19,11 @@
 #define SIGNET_CORE_RUNTIME_WEB_SERVER_H
 
 #include <sys/types.h>
-#include <uv.h>
 
 #include "core/runtime/http/message.h"
+#include "core/runtime/loop/worker.h"
 
-#define WEB_CONNECTIONS_MAX 64
+#define WEB_CONNECTIONS_MAX 64     /* one more ends the one that has been there longest */
 #define WEB_REQUEST_LIMIT_MS 10000 /* from a request's first byte to its last, and for its answer */
 #define WEB_IDLE_LIMIT_MS 60000    /* between two requests of a connection */
 #define WEB_BODY_MAX ((size_t)64 * 1024)
@@ -59,7 +59,7 @@ struct web_route {
 };
 
 struct web_server_options {
-    const char *address;            /* "unix:PATH", "127.0.0.1:15000", "[::1]:15000", ":15020" (all) */
+    const char *address;            /* "unix:PATH", "127.0.0.1:15000", "[::1]:15000", ":15020" */
     const struct web_route *routes; /* borrowed; outlives the server */
     size_t num_routes;
     bool local_host_only; /* admin servers: the Host rule above */
@@ -68,13 +68,15 @@ struct web_server_options {
 struct web_server; /* bound to a loop */
 
 /*
- * web_server_start listens and serves on `loop`. A unix socket is made with mode 0600; a socket that
- * an earlier process left at PATH is replaced, but anything else there is refused, and so is a
- * socket on which somebody still answers.
+ * web_server_start listens and serves on the worker's loop, on whose thread it is called. A unix
+ * socket is made with mode 0600, in a folder that is there already; a socket that an earlier process
+ * left at PATH is replaced, but anything else there is refused, and so is a socket on which somebody
+ * still answers.
  *
- * STATUS_CONFIG "web/address"; STATUS_IO "web/bind" (with the address and the system's word), "web/in-use".
+ * STATUS_CONFIG "address/..." (address.h); STATUS_IO "web/bind" (with the address and the system's
+ * word), "web/in-use".
  */
-enum status web_server_start(uv_loop_t *loop, const struct web_server_options *options,
+enum status web_server_start(struct worker *worker, const struct web_server_options *options,
                              struct web_server **out_server, struct failure *why) MUST_USE;
 
 /*
@@ -82,9 +84,6 @@ enum status web_server_start(uv_loop_t *loop, const struct web_server_options *o
  * after the loop's close callbacks. NULL is fine.
  */
 void web_server_close(struct web_server *server);
-
-/* web_server_port is the TCP port in use (for address ":0"), 0 for a unix socket. */
-unsigned web_server_port(const struct web_server *server);
 
 /*
  * web_answer_error fills an answer with {"reason":...,"detail":...} and a status code that fits

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/runtime/web/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/runtime/base/memory.h"
+#include "core/runtime/web/connection.h"
+#include "core/runtime/web/listen.h"
+
+/* Out of descriptors: polling would spin, so it rests for a while. */
+enum { WEB_ACCEPT_REST_MS = 100, WEB_ACCEPTS_AT_ONCE = 32 };
+
+struct web_server {
+    struct worker *worker;       /* borrowed */
+    struct web_server_options options;
+    struct web_listener listener;
+    uv_poll_t poll;
+    struct timer rest;
+    struct list connections;     /* in order of arrival */
+    unsigned num_connections;    /* in the list, or still closing */
+    unsigned open_handles;       /* poll and rest; with the connections at 0, the server is freed */
+};
+
+static void web_server_free_if_over(struct web_server *server)
+{
+    if (server->open_handles == 0 && server->num_connections == 0) {
+        free(server);
+    }
+}
+
+static void web_server_connection_closed(struct web_connection *connection)
+{
+    struct web_server *server = connection->server;
+
+    server->num_connections--;
+    web_server_free_if_over(server);
+}
+
+/* Makes room for a new connection: the first that is between two requests goes, else the oldest. */
+static void web_server_make_room(struct web_server *server)
+{
+    struct web_connection *goes = NULL;
+    unsigned open = 0;
+
+    LIST_EACH(&server->connections, link) {
+        struct web_connection *connection = LIST_OF(link, struct web_connection, link);
+
+        open++;
+        if (goes == NULL ||
+            (!web_connection_is_idle(goes) && web_connection_is_idle(connection))) {
+            goes = connection;
+        }
+    }
+    if (open >= WEB_CONNECTIONS_MAX) {
+        web_connection_close(goes);
+    }
+}
+
+static void web_server_accept_ready(uv_poll_t *poll, int status, int events)
+{
+    struct web_server *server = poll->data;
+
+    (void)status;
+    (void)events;
+    for (unsigned i = 0; i < WEB_ACCEPTS_AT_ONCE; i++) {
+        struct web_connection *connection;
+        int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+            (void)uv_poll_stop(&server->poll);
+            timer_start(&server->rest, WEB_ACCEPT_REST_MS, 0);
+            return;
+        }
+        if (fd < 0) {
+            return;
+        }
+        web_server_make_room(server);
+        connection = web_connection_start(server->worker, server, &server->options, fd,
+                                          web_server_connection_closed);
+        list_add(&server->connections, &connection->link);
+        server->num_connections++;
+    }
+}
+
+static void web_server_rested(struct timer *rest, void *user)
+{
+    struct web_server *server = user;
+
+    (void)rest;
+    (void)uv_poll_start(&server->poll, UV_READABLE, web_server_accept_ready);
+}
+
+enum status web_server_start(struct worker *worker, const struct web_server_options *options,
+                             struct web_server **out_server, struct failure *why)
+{
+    struct web_listener listener;
+    struct web_server *server;
+
+    TRY(web_listen(options->address, &listener, why));
+    server = memory_make(sizeof *server);
+    server->worker = worker;
+    server->options = *options;
+    server->options.address = NULL; /* the caller's text is not kept */
+    server->listener = listener;
+    server->open_handles = 2;
+    list_init(&server->connections);
+    timer_init(&server->rest, &worker->loop, web_server_rested, server);
+    if (uv_poll_init(&worker->loop, &server->poll, listener.fd) != 0) {
+        abort(); /* a listening socket can be polled */
+    }
+    server->poll.data = server;
+    (void)uv_poll_start(&server->poll, UV_READABLE, web_server_accept_ready);
+    *out_server = server;
+    return STATUS_OK;
+}
+
+static void web_server_rest_closed(struct timer *rest, void *user)
+{
+    struct web_server *server = user;
+
+    (void)rest;
+    server->open_handles--;
+    web_server_free_if_over(server);
+}
+
+static void web_server_poll_closed(uv_handle_t *poll)
+{
+    struct web_server *server = poll->data;
+
+    server->open_handles--;
+    web_server_free_if_over(server);
+}
+
+void web_server_close(struct web_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    LIST_EACH(&server->connections, link) {
+        web_connection_close(LIST_OF(link, struct web_connection, link));
+    }
+    web_listener_unlink(&server->listener);
+    timer_close(&server->rest, web_server_rest_closed);
+    uv_close((uv_handle_t *)&server->poll, web_server_poll_closed);
+    (void)close(server->listener.fd); /* behind uv_close(), which took it out of the poll set */
+}
