@@ -436,17 +436,22 @@ static void tls_stream_ready(void *user, unsigned events)
     tls->stream.ready(tls->stream.user, events);
 }
 
-static void tls_stream_close(struct stream *stream, bool reset)
+static void tls_stream_free(struct tls_stream *tls)
 {
-    struct tls_stream *tls = tls_stream_of(stream);
-
     ERR_clear_error();
-    stream_close(&tls->lower, reset);
     SSL_free(tls->ssl);
     tls_context_drop(&tls->context);
     free(tls->peer);
     free(tls->kept);
     free(tls);
+}
+
+static void tls_stream_close(struct stream *stream, bool reset)
+{
+    struct tls_stream *tls = tls_stream_of(stream);
+
+    stream_close(&tls->lower, reset);
+    tls_stream_free(tls);
 }
 
 static const struct stream_ops tls_stream_ops = {
@@ -518,4 +523,13 @@ void tls_stream_refuse(struct stream *stream, enum tls_alert alert)
     tls_stream_begin(tls, 0);
     (void)SSL_send_fatal_alert(tls->ssl, (uint8_t)alert);
     (void)tls_stream_send(tls, &unsent);
+}
+
+struct stream *tls_stream_unwrap(struct stream **stream)
+{
+    struct tls_stream *tls = tls_stream_of(TAKE(*stream));
+    struct stream *lower = TAKE(tls->lower);
+
+    tls_stream_free(tls);
+    return lower;
 }

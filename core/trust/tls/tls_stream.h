@@ -81,6 +81,12 @@ void tls_stream_agreed(const struct stream *stream, struct tls_agreed *out_agree
 /* tls_stream_refuse sends a fatal alert, as far as the socket takes it now. The owner then closes. */
 void tls_stream_refuse(struct stream *stream, enum tls_alert alert);
 
+/*
+ * tls_stream_unwrap gives up the session at *stream, sets the pointer to NULL and gives the stream
+ * below to the caller: after a fatal alert, to linger on it.
+ */
+struct stream *tls_stream_unwrap(struct stream **stream);
+
 /* tls_stream_install makes our verification the only one of a library's context; context.c calls it. */
 void tls_stream_install(struct ssl_ctx_st *on);
 

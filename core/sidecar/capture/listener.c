@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/sidecar/capture/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/runtime/base/memory.h"
+#include "core/runtime/loop/timer.h"
+
+enum {
+    LISTENER_BACKLOG = 4096,
+    LISTENER_BATCH = 64,     /* accepted in one turn of the loop; then the others' events come first */
+    LISTENER_PAUSE_MS = 100, /* when the process is out of descriptors */
+};
+
+struct listener {
+    struct worker *worker;
+    uv_poll_t poll;
+    struct timer pause;
+    int fd;
+    int open_handles;
+    listener_accepted_fn accepted;
+    void *user;
+};
+
+static const char *listener_remedy(int os_error)
+{
+    switch (os_error) {
+    case EADDRINUSE:
+        return " (something listens there already: end it, or choose another port)";
+    case EACCES:
+        return " (a port below 1024 needs CAP_NET_BIND_SERVICE)";
+    case EADDRNOTAVAIL:
+        return " (this machine does not have that address)";
+    default:
+        return "";
+    }
+}
+
+static enum status listener_bind_socket(int fd, const struct address *at, struct failure *why)
+{
+    char text[ADDRESS_TEXT_MAX];
+    int on = 1;
+    int off = 0;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (at->at.any.sa_family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    }
+    if (bind(fd, &at->at.any, at->len) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
+        int os_error = errno;
+
+        return fail_os(why, os_error, "listener/bind", "listening on %s%s",
+                       address_print(at, text), listener_remedy(os_error));
+    }
+    return STATUS_OK;
+}
+
+static enum status listener_open(const struct address *at, int *out_fd, struct failure *why)
+{
+    int fd = socket(at->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    enum status status;
+
+    if (fd < 0) {
+        return fail_os(why, errno, "listener/bind", "making a socket");
+    }
+    status = listener_bind_socket(fd, at, why);
+    if (status != STATUS_OK) {
+        (void)close(fd);
+        return status;
+    }
+    *out_fd = fd;
+    return STATUS_OK;
+}
+
+enum status listener_bind(const struct address *at, int *out_fd, struct failure *why)
+{
+    struct failure first = {0};
+    struct ip any = {0};
+    struct ip given = address_ip(at);
+    static const uint8_t any_v4[4] = {0};
+    enum status status = listener_open(at, out_fd, &first);
+
+    if (status != STATUS_OK && ip_equal(&any, &given) &&
+        (first.os_error == EAFNOSUPPORT || first.os_error == EADDRNOTAVAIL)) {
+        struct ip v4 = ip_of_v4(any_v4);
+        struct address fallback = address_of_ip(&v4, address_port(at));
+
+        return listener_open(&fallback, out_fd, why);
+    }
+    if (status != STATUS_OK && why != NULL) {
+        *why = first;
+    }
+    return status;
+}
+
+static void listener_readable(uv_poll_t *poll, int status, int events);
+
+static void listener_resume(struct timer *timer, void *user)
+{
+    struct listener *listener = user;
+
+    (void)timer;
+    (void)uv_poll_start(&listener->poll, UV_READABLE, listener_readable);
+}
+
+static void listener_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < LISTENER_BATCH && listener->fd >= 0; i++) {
+        struct sockaddr_storage at;
+        socklen_t len = sizeof at;
+        int fd = accept4(listener->fd, (struct sockaddr *)&at, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            struct address peer = address_of_sockaddr((struct sockaddr *)&at, len);
+
+            listener->accepted(listener->user, fd, &peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* The backlog holds them; spinning on it would keep the others from ending. */
+            (void)uv_poll_stop(&listener->poll);
+            timer_start(&listener->pause, LISTENER_PAUSE_MS, 0);
+            return;
+        }
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
+            return; /* EAGAIN: all taken */
+        }
+    }
+}
+
+struct listener *listener_start(struct worker *worker, int fd, listener_accepted_fn accepted,
+                                void *user)
+{
+    struct listener *listener = memory_make(sizeof *listener);
+
+    listener->worker = worker;
+    listener->fd = fd;
+    listener->accepted = accepted;
+    listener->user = user;
+    listener->open_handles = 2;
+    timer_init(&listener->pause, &worker->loop, listener_resume, listener);
+    if (uv_poll_init(&worker->loop, &listener->poll, fd) != 0 ||
+        uv_poll_start(&listener->poll, UV_READABLE, listener_readable) != 0) {
+        abort();
+    }
+    listener->poll.data = listener;
+    return listener;
+}
+
+static void listener_handle_closed(struct listener *listener)
+{
+    if (--listener->open_handles == 0) {
+        free(listener);
+    }
+}
+
+static void listener_poll_closed(uv_handle_t *handle)
+{
+    listener_handle_closed(handle->data);
+}
+
+static void listener_pause_closed(struct timer *timer, void *user)
+{
+    (void)timer;
+    listener_handle_closed(user);
+}
+
+void listener_close(struct listener **listener)
+{
+    struct listener *gone = TAKE(*listener);
+
+    if (gone != NULL) {
+        uv_close((uv_handle_t *)&gone->poll, listener_poll_closed);
+        timer_close(&gone->pause, listener_pause_closed);
+        (void)close(gone->fd);
+        gone->fd = -1;
+    }
+}

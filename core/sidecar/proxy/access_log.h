@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The access log: one JSON line when a connection opens (or is refused) and one when it closes. Each
+ * worker collects its lines and writes them once per turn of its loop, whole lines at a time.
+ */
+#ifndef SIGNET_CORE_SIDECAR_PROXY_ACCESS_LOG_H
+#define SIGNET_CORE_SIDECAR_PROXY_ACCESS_LOG_H
+
+#include "core/runtime/base/buffer.h"
+#include "core/runtime/loop/worker.h"
+
+/* Where the lines of all workers go: an open file, appended to. */
+struct access_sink {
+    int fd;
+    char *path; /* owned; NULL: standard output */
+};
+
+/*
+ * access_sink_open understands "-" (standard output) and a path, which is opened for appending, made
+ * with mode 0640. STATUS_IO "access-log/open". access_sink_close closes it. Main thread.
+ */
+enum status access_sink_open(struct access_sink *sink, const char *where,
+                             struct failure *why) MUST_USE;
+void access_sink_close(struct access_sink *sink);
+
+/* access_sink_reopen opens the path anew, after a rotation of log files: HUP. Main thread. */
+void access_sink_reopen(struct access_sink *sink);
+
+struct access_log {
+    struct access_sink *sink; /* borrowed; NULL: off */
+    struct buffer lines;
+    uv_prepare_t flush;
+    uint64_t lost; /* lines that found the buffer full */
+};
+
+/* access_log_init prepares a worker's part; access_log_close flushes and ends it. */
+void access_log_init(struct access_log *log, struct worker *worker, struct access_sink *sink);
+void access_log_close(struct access_log *log);
+
+/* access_log_begin gives the buffer for a line, or NULL when the log is off or the buffer full. */
+struct buffer *access_log_begin(struct access_log *log);
+
+/* access_log_end ends the line that was added since access_log_begin(). */
+void access_log_end(struct access_log *log);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/sidecar/proxy/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/runtime/base/memory.h"
+#include "core/runtime/json/writer.h"
+#include "core/runtime/net/linger.h"
+#include "core/runtime/net/tcp.h"
+#include "core/sidecar/proxy/record.h"
+
+static uint64_t connection_now_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
+struct connection *connection_make(struct lane *lane, enum connection_direction direction, int fd,
+                                   const struct address *peer)
+{
+    struct connection *connection = memory_make(sizeof *connection);
+    struct stream *accepted = tcp_start(lane->worker, fd);
+
+    connection->lane = lane;
+    connection->direction = (uint8_t)direction;
+    connection->snapshot = lane->snapshot == NULL ? NULL : snapshot_ref(lane->snapshot);
+    connection->peer_ip = address_ip(peer);
+    connection->peer_port = address_port(peer);
+    connection->id = (uint64_t)lane->worker->index << 48 | ++lane->next_id;
+    connection->opened_ms = worker_now_ms(lane->worker);
+    if (direction == CONNECTION_INBOUND) {
+        connection->network = accepted;
+    } else {
+        connection->app = accepted;
+    }
+    atomic_fetch_add_explicit(&lane->table.num_live, 1, memory_order_relaxed);
+    metrics_add(lane->worker->index, METRIC_CONNECTIONS_ACCEPTED, record_direction(connection),
+                LABEL_NONE, 1);
+    return connection;
+}
+
+static void connection_enter(struct connection *connection, enum connection_state state)
+{
+    struct connection_table *table = &connection->lane->table;
+
+    list_remove(&connection->link);
+    connection->state = (uint8_t)state;
+    connection->entered_ms = worker_now_ms(connection->lane->worker);
+    list_add(&table->lists[connection->direction][state], &connection->link);
+}
+
+/* The only way out. Streams free themselves later; nothing of the connection is touched after this. */
+static void connection_end(struct connection *connection, enum status status,
+                           const struct failure *why)
+{
+    bool reset = status != STATUS_OK && connection->state == CONNECTION_RELAY;
+
+    record_end(connection, status, why);
+    list_remove(&connection->link);
+    atomic_fetch_sub_explicit(&connection->lane->table.num_live, 1, memory_order_relaxed);
+    relay_clear(&connection->relay);
+    dial_cancel(&connection->dial);
+    if (status != STATUS_OK && connection->tls && connection->state != CONNECTION_RELAY) {
+        /* An alert is on its way: what the peer still sends must not turn it into a reset. */
+        linger_start(connection->lane->worker, tls_stream_unwrap(&connection->network));
+    }
+    stream_close(&connection->network, reset);
+    /* An application that waits for a peer which cannot be reached learns it as a reset. */
+    stream_close(&connection->app, status != STATUS_OK);
+    snapshot_drop(&connection->snapshot);
+    free(connection->dial_why);
+    free(connection);
+}
+
+void connection_fail(struct connection *connection, enum status status, const struct failure *why)
+{
+    connection_end(connection, status == STATUS_OK ? STATUS_IO : status, why);
+}
+
+void connection_advance(struct connection *connection)
+{
+    struct connection_table *table = &connection->lane->table;
+
+    for (;;) {
+        struct failure why = {0};
+        const struct connection_step *step = &connection->steps[connection->state];
+        int next = step->run(connection, &why);
+
+        if (next == STEP_WAIT) { /* the connection may be gone */
+            if (step->limit != LANE_NO_LIMIT) {
+                connection_table_watch(table);
+            }
+            return;
+        }
+        if (next < 0) {
+            connection_end(connection, (enum status)(STEP_ENDS - next), &why);
+            return;
+        }
+        connection_enter(connection, (enum connection_state)next);
+    }
+}
+
+void connection_late(struct connection *connection)
+{
+    const struct connection_step *step = &connection->steps[connection->state];
+    int next = step->passed == NULL ? STEP_WAIT : step->passed(connection);
+    struct failure why = {0};
+
+    if (next >= 0) {
+        connection_enter(connection, (enum connection_state)next);
+        connection_advance(connection);
+        return;
+    }
+    (void)fail(&why, STATUS_LIMIT, step->late, "%s took longer than %u ms",
+               connection_state_word((enum connection_state)connection->state),
+               connection->lane->options->limit_ms[step->limit]);
+    connection_end(connection, STATUS_LIMIT, &why);
+}
+
+void connection_begin(struct connection *connection, enum connection_state first)
+{
+    connection_enter(connection, first);
+    connection_advance(connection);
+}
+
+static void connection_event(void *user, unsigned events)
+{
+    (void)events;
+    connection_advance(user);
+}
+
+void connection_watch_network(struct connection *connection, unsigned events)
+{
+    stream_own(connection->network, connection_event, connection);
+    stream_interest(connection->network, events);
+}
+
+void connection_watch_app(struct connection *connection, unsigned events)
+{
+    stream_own(connection->app, connection_event, connection);
+    stream_interest(connection->app, events);
+}
+
+static void connection_dial_done(void *user, enum status status, struct stream *stream,
+                                 const struct failure *why)
+{
+    struct connection *connection = user;
+
+    connection->dial = NULL;
+    connection->dial_us = (uint32_t)(connection_now_us() - connection->step_us);
+    record_dial(connection, status, status == STATUS_OK ? NULL : why->reason);
+    if (status != STATUS_OK) {
+        connection->dial_why = memory_make(sizeof *connection->dial_why);
+        *connection->dial_why = *why;
+    } else if (connection->direction == CONNECTION_INBOUND) {
+        connection->app = stream;
+    } else {
+        connection->network = stream;
+    }
+    connection_advance(connection);
+}
+
+void connection_dial(struct connection *connection, const struct address *to)
+{
+    struct lane *lane = connection->lane;
+
+    connection_forget_dial(connection);
+    connection->step_us = connection_now_us();
+    connection->dial = dial_start(lane->worker, to, lane->options->limit_ms[LANE_LIMIT_DIAL],
+                                  connection_dial_done, connection);
+}
+
+enum status connection_dialled(struct connection *connection, struct failure *why)
+{
+    if (connection->dial != NULL) {
+        return STATUS_WAIT;
+    }
+    if (connection->dial_why != NULL) {
+        *why = *connection->dial_why;
+        return STATUS_IO;
+    }
+    return STATUS_OK;
+}
+
+void connection_forget_dial(struct connection *connection)
+{
+    free(connection->dial_why);
+    connection->dial_why = NULL;
+}
+
+void connection_secure(struct connection *connection, enum tls_role role, const char *expected_id)
+{
+    struct lane *lane = connection->lane;
+
+    assert(lane->slot.current != NULL && !connection->tls);
+    connection->network = tls_stream_start(lane->worker, lane->slot.current, role,
+                                           connection->network, expected_id);
+    connection->tls = true;
+    connection->step_us = connection_now_us();
+    stream_own(connection->network, connection_event, connection);
+}
+
+enum status connection_handshake(struct connection *connection, struct failure *why)
+{
+    enum status status = tls_stream_handshake(connection->network, why);
+
+    if (status != STATUS_WAIT) {
+        connection->handshake_us = (uint32_t)(connection_now_us() - connection->step_us);
+        record_handshake(connection, status, status == STATUS_OK ? NULL : why->reason);
+    }
+    return status;
+}
+
+const struct tls_peer *connection_peer(const struct connection *connection)
+{
+    return connection->tls ? tls_stream_peer(connection->network) : NULL;
+}
+
+static void connection_relay_done(struct relay *relay, enum status status,
+                                  const struct failure *why)
+{
+    struct connection *connection = LIST_OF(relay, struct connection, relay);
+
+    connection_end(connection, status, why);
+}
+
+int connection_relay(struct connection *connection, struct failure *why)
+{
+    (void)why;
+    if (!connection->shown) {
+        connection->shown = true;
+        record_open(connection);
+        /* May end, and free, the connection: STEP_WAIT touches it no more. */
+        relay_start(&connection->relay, connection->lane->worker, connection->network,
+                    connection->app, connection_relay_done);
+    }
+    return STEP_WAIT;
+}
+
+void connection_describe(const struct connection *connection, struct json_writer *json)
+{
+    uint64_t now_ms = worker_now_ms(connection->lane->worker);
+    const struct tls_peer *peer = connection_peer(connection);
+    struct address from = address_of_ip(&connection->peer_ip, connection->peer_port);
+    struct address to = address_of_ip(&connection->to_ip, connection->to_port);
+    const struct identity_set *own = connection->lane->slot.current == NULL
+                                         ? NULL
+                                         : tls_context_identities(connection->lane->slot.current);
+    char text[ADDRESS_TEXT_MAX];
+    char rule[DECIDING_RULE_TEXT_MAX];
+
+    json_open_object(json, NULL);
+    json_put_uint(json, "id", connection->id);
+    json_put_text(json, "direction",
+                  connection_direction_word((enum connection_direction)connection->direction));
+    json_put_text(json, "state", connection_state_word((enum connection_state)connection->state));
+    json_put_uint(json, "state_ms", now_ms - connection->entered_ms);
+    json_put_uint(json, "age_ms", now_ms - connection->opened_ms);
+    json_put_text(json, "transport", connection->tls ? "mtls" : "plaintext");
+    json_put_text(json, "source", address_print(&from, text));
+    json_put_text(json, "destination", address_print(&to, text));
+    json_put_text(json, "local_identity",
+                  connection->tls && own != NULL ? svid_id(identity_set_svid(own))->text : NULL);
+    json_put_text(json, "peer_identity", peer == NULL ? NULL : peer->id);
+    json_put_uint(json, "bytes_received", connection->relay.way[0].bytes);
+    json_put_uint(json, "bytes_sent", connection->relay.way[1].bytes);
+    json_put_text(json, "reason", connection->reason);
+    if (connection->rule.policy != NULL) {
+        deciding_rule_print(&connection->rule, rule);
+        json_put_text(json, "rule", rule);
+    }
+    json_close_object(json);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/sidecar/proxy/inbound.h"
+
+#include <string.h>
+
+#include "core/sidecar/capture/original_dst.h"
+#include "core/sidecar/capture/sniff.h"
+#include "core/sidecar/proxy/connection.h"
+#include "core/trust/tls/posture.h"
+
+/*
+ * Fills what policy may look at. False when the peer's ID is not one: then nobody was verified, and
+ * the caller must not be judged as anonymous.
+ */
+static bool inbound_facts(const struct connection *connection, struct facts *out_facts)
+{
+    const struct tls_peer *peer = connection_peer(connection);
+
+    *out_facts = (struct facts){
+        .source_ip = connection->peer_ip,
+        .destination_ip = connection->to_ip,
+        .destination_port = connection->to_port,
+    };
+    return peer == NULL || facts_set_peer(out_facts, bytes_make(peer->id, peer->id_len));
+}
+
+/* Ourselves as the mesh had it when the connection began; NULL: not in the mesh. */
+static const struct snapshot_workload *inbound_self(const struct connection *connection)
+{
+    const char *workload = connection->lane->options->workload;
+
+    if (connection->snapshot == NULL || workload == NULL) {
+        return NULL;
+    }
+    return connection->snapshot == connection->lane->snapshot
+               ? connection->lane->self
+               : snapshot_workload_find(connection->snapshot, bytes_of(workload));
+}
+
+/* Would a caller without identity be let in? */
+static bool inbound_takes_anonymous(const struct connection *connection)
+{
+    const struct snapshot_workload *self = inbound_self(connection);
+    struct decision decision;
+    struct facts facts;
+
+    if (self == NULL || connection->mode == MTLS_STRICT || !inbound_facts(connection, &facts)) {
+        return false;
+    }
+    evaluate(self->policy, &facts, &decision);
+    return decision.allowed;
+}
+
+static int inbound_identity(struct connection *connection, struct failure *why)
+{
+    (void)why;
+    if (connection->lane->slot.current == NULL) {
+        return STEP_WAIT; /* the lane resumes us when the first certificate is here */
+    }
+    connection_secure(connection, TLS_SERVER, NULL);
+    return CONNECTION_HANDSHAKE;
+}
+
+static void inbound_dial_now(struct connection *connection)
+{
+    struct address to = connection->forward != NULL
+                            ? connection->forward->to
+                            : address_of_ip(&connection->to_ip, connection->to_port);
+
+    connection_dial(connection, &to);
+}
+
+/* Has the application spoken first? Then the protocol is its own, and in plaintext. */
+static bool inbound_app_speaks(struct connection *connection)
+{
+    uint8_t *scratch = worker_scratch(connection->lane->worker, 0);
+    size_t got = 0;
+
+    if (connection->app == NULL || connection->dial != NULL ||
+        stream_read(connection->app, scratch, WORKER_SCRATCH_SIZE, &got, NULL) != STATUS_OK) {
+        return false;
+    }
+    stream_unread(connection->app, bytes_make(scratch, got));
+    return true;
+}
+
+/* Reads what the client has sent so far, and puts it back. */
+static enum status inbound_peek(struct connection *connection, struct bytes *out_first,
+                                struct failure *why)
+{
+    uint8_t *scratch = worker_scratch(connection->lane->worker, 0);
+    enum status status = STATUS_OK;
+    size_t used = 0;
+
+    while (used < SNIFF_MAX) {
+        size_t got = 0;
+
+        status = stream_read(connection->network, scratch + used, WORKER_SCRATCH_SIZE - used, &got,
+                             why);
+        if (status != STATUS_OK) {
+            break;
+        }
+        used += got;
+    }
+    *out_first = bytes_make(scratch, used);
+    if (used > 0) {
+        stream_unread(connection->network, *out_first);
+        return STATUS_OK; /* an end behind the bytes shows again later */
+    }
+    return status;
+}
+
+/*
+ * A permissive port: is it the mesh's TLS? A client that stays silent may be waiting for the
+ * application to speak first (SMTP, MySQL): so where policy lets an anonymous caller in, the
+ * application is dialled meanwhile, and whoever speaks first decides. Where it does not, a silent
+ * client costs the application nothing.
+ */
+static int inbound_sniff(struct connection *connection, struct failure *why)
+{
+    struct bytes first;
+    struct sniff sniff;
+    enum status status = inbound_peek(connection, &first, why);
+
+    if (status != STATUS_OK && status != STATUS_WAIT) {
+        return status == STATUS_CLOSED ? STEP_ENDS : STEP_FAIL(status);
+    }
+    if (status == STATUS_WAIT) {
+        if (connection->dial_why != NULL || inbound_app_speaks(connection)) {
+            return CONNECTION_AUTHORIZE;
+        }
+        if (connection->app == NULL && connection->dial == NULL &&
+            inbound_takes_anonymous(connection)) {
+            inbound_dial_now(connection);
+        }
+        connection_watch_network(connection, STREAM_READABLE);
+        if (connection->app != NULL) {
+            connection_watch_app(connection, STREAM_READABLE);
+        }
+        return STEP_WAIT;
+    }
+    sniff_bytes(first, &sniff);
+    if (sniff.kind == SNIFF_MORE) {
+        connection_watch_network(connection, STREAM_READABLE);
+        return STEP_WAIT;
+    }
+    stream_interest(connection->network, 0);
+    if (connection->app != NULL) {
+        stream_interest(connection->app, 0);
+    }
+    if (sniff.kind == SNIFF_TLS &&
+        posture_is_mesh_alpn(bytes_make(sniff.protocols, sniff.protocols_len))) {
+        return CONNECTION_IDENTITY;
+    }
+    return CONNECTION_AUTHORIZE;
+}
+
+static int inbound_handshake(struct connection *connection, struct failure *why)
+{
+    enum status status = connection_handshake(connection, why);
+
+    if (status == STATUS_WAIT) {
+        return STEP_WAIT;
+    }
+    return status == STATUS_OK ? CONNECTION_AUTHORIZE : STEP_FAIL(status);
+}
+
+/* The verdict of policy, and of an explicit listener's only caller. */
+static enum status inbound_judge(struct connection *connection, struct failure *why)
+{
+    const struct snapshot_workload *self = inbound_self(connection);
+    const struct tls_peer *peer = connection_peer(connection);
+    struct decision decision;
+    struct facts facts;
+    char rule[DECIDING_RULE_TEXT_MAX];
+    const char *who = peer == NULL ? "an anonymous caller" : peer->id;
+
+    if (connection->forward != NULL && connection->forward->peer_id != NULL &&
+        (peer == NULL || strcmp(connection->forward->peer_id, peer->id) != 0)) {
+        return fail(why, STATUS_DENIED, "deny/peer", "%s came, only %s is let in", who,
+                    connection->forward->peer_id);
+    }
+    if (!inbound_facts(connection, &facts)) {
+        return fail(why, STATUS_DENIED, "deny/peer", "%s is not a workload's identity", who);
+    }
+    if (self == NULL) {
+        /* An explicit listener without a mesh: the handshake has proved membership, that is its rule. */
+        connection->reason = "allow/no-policy";
+        return connection->forward != NULL && peer != NULL && !connection->lane->options->has_mesh
+                   ? STATUS_OK
+                   : fail(why, STATUS_DENIED, "deny/no-mesh",
+                          "this workload is not in the mesh file: nobody may call it");
+    }
+    evaluate(self->policy, &facts, &decision);
+    connection->reason = decision.reason;
+    connection->rule = decision.rule;
+    if (decision.allowed) {
+        return STATUS_OK;
+    }
+    deciding_rule_print(&decision.rule, rule);
+    return fail(why, STATUS_DENIED, decision.reason, "%s may not call port %u (rule: %s)", who,
+                connection->to_port, rule);
+}
+
+static int inbound_authorize(struct connection *connection, struct failure *why)
+{
+    if (inbound_judge(connection, why) != STATUS_OK) {
+        if (connection->tls) {
+            tls_stream_refuse(connection->network, TLS_ALERT_ACCESS_DENIED);
+        }
+        return STEP_FAIL(STATUS_DENIED);
+    }
+    return CONNECTION_DIAL;
+}
+
+static int inbound_dial(struct connection *connection, struct failure *why)
+{
+    enum status status;
+
+    if (connection->app == NULL && connection->dial == NULL && connection->dial_why == NULL) {
+        /* Data that comes meanwhile stays in the socket. */
+        connection_watch_network(connection, 0);
+        inbound_dial_now(connection);
+    }
+    status = connection_dialled(connection, why);
+    if (status == STATUS_WAIT) {
+        return STEP_WAIT;
+    }
+    return status == STATUS_OK ? CONNECTION_RELAY : STEP_FAIL(status);
+}
+
+/* Both sides are silent, and policy lets an anonymous caller in: an idle connection of its own right. */
+static int inbound_sniff_passed(struct connection *connection)
+{
+    return connection->app != NULL && connection->dial == NULL ? CONNECTION_AUTHORIZE : STEP_WAIT;
+}
+
+static const struct connection_step inbound_steps[CONNECTION_STATES] = {
+    [CONNECTION_IDENTITY] = {inbound_identity, LANE_LIMIT_IDENTITY, "inbound/no-identity", NULL},
+    [CONNECTION_SNIFF] = {inbound_sniff, LANE_LIMIT_SNIFF, "inbound/silent", inbound_sniff_passed},
+    [CONNECTION_HANDSHAKE] = {inbound_handshake, LANE_LIMIT_HANDSHAKE, "inbound/handshake-late", NULL},
+    [CONNECTION_AUTHORIZE] = {inbound_authorize, LANE_NO_LIMIT, NULL, NULL},
+    [CONNECTION_DIAL] = {inbound_dial, LANE_LIMIT_DIAL, "inbound/application-late", NULL},
+    [CONNECTION_RELAY] = {connection_relay, LANE_NO_LIMIT, NULL, NULL},
+};
+
+static struct connection *inbound_make(struct lane *lane, int fd, const struct address *peer)
+{
+    struct connection *connection = connection_make(lane, CONNECTION_INBOUND, fd, peer);
+
+    connection->steps = inbound_steps;
+    connection->mode = MTLS_STRICT;
+    return connection;
+}
+
+static void inbound_go(struct connection *connection)
+{
+    static const enum connection_state first[] = {
+        [MTLS_DISABLE] = CONNECTION_AUTHORIZE,
+        [MTLS_PERMISSIVE] = CONNECTION_SNIFF,
+        [MTLS_STRICT] = CONNECTION_IDENTITY,
+    };
+
+    connection_begin(connection, first[connection->mode]);
+}
+
+void inbound_accepted(struct lane *lane, int fd, const struct address *peer)
+{
+    struct connection *connection = inbound_make(lane, fd, peer);
+    const struct snapshot_workload *self = inbound_self(connection);
+    struct failure why = {0};
+    struct address to;
+    enum status status = original_dst(fd, &to, &why);
+
+    if (status != STATUS_OK) {
+        metrics_add(lane->worker->index, METRIC_DESTINATION_LOOPS, LABEL_INBOUND, LABEL_NONE,
+                    status == STATUS_DENIED ? 1 : 0);
+        connection_fail(connection, status, &why);
+        return;
+    }
+    connection->to_ip = address_ip(&to);
+    connection->to_port = address_port(&to);
+    if (self != NULL) {
+        connection->mode = (uint8_t)policy_mtls(self->policy, connection->to_port);
+    }
+    inbound_go(connection);
+}
+
+void inbound_forwarded(struct lane *lane, const struct forward *forward, int fd,
+                       const struct address *peer)
+{
+    struct connection *connection = inbound_make(lane, fd, peer);
+
+    connection->forward = forward;
+    connection->to_ip = address_ip(&forward->to);
+    connection->to_port = address_port(&forward->to);
+    inbound_go(connection);
+}

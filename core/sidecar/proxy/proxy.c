@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/sidecar/proxy/proxy.h"
+
+#include <semaphore.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/runtime/base/memory.h"
+#include "core/runtime/telemetry/metrics.h"
+#include "core/sidecar/proxy/connection.h"
+#include "core/sidecar/proxy/inbound.h"
+#include "core/sidecar/proxy/outbound.h"
+
+/* One listening socket of one worker, and what its connections are. */
+struct proxy_port {
+    struct lane *lane;
+    const struct forward *forward; /* NULL: captured */
+    bool inbound;
+    int fd; /* until the worker takes it over; then -1 */
+    struct listener *listener;
+};
+
+struct proxy_lane {
+    struct lane lane;
+    struct proxy *proxy;
+    struct proxy_port *ports;
+    struct mail stop;
+};
+
+struct proxy {
+    struct worker *home;
+    struct proxy_options options;
+    struct worker *workers;   /* num_workers of them */
+    struct proxy_lane *lanes; /* one each */
+    struct proxy_port *ports; /* num_workers * num_ports */
+    size_t num_ports;         /* per worker */
+};
+
+static void proxy_accepted(void *user, int fd, const struct address *peer)
+{
+    struct proxy_port *port = user;
+
+    if (port->forward != NULL && port->inbound) {
+        inbound_forwarded(port->lane, port->forward, fd, peer);
+    } else if (port->forward != NULL) {
+        outbound_forwarded(port->lane, port->forward, fd, peer);
+    } else if (port->inbound) {
+        inbound_accepted(port->lane, fd, peer);
+    } else {
+        outbound_accepted(port->lane, fd, peer);
+    }
+}
+
+/* On the worker's thread, before its loop runs. */
+static void proxy_lane_begin(struct worker *worker, void *user)
+{
+    struct proxy_lane *own = user;
+
+    lane_init(&own->lane, worker, &own->proxy->options.lane);
+    for (size_t i = 0; i < own->proxy->num_ports; i++) {
+        own->ports[i].listener =
+            listener_start(worker, own->ports[i].fd, proxy_accepted, &own->ports[i]);
+        own->ports[i].fd = -1;
+    }
+}
+
+static void proxy_free(struct proxy *proxy)
+{
+    for (size_t i = 0; i < proxy->num_ports * proxy->options.num_workers; i++) {
+        if (proxy->ports[i].fd >= 0) {
+            (void)close(proxy->ports[i].fd);
+        }
+    }
+    free(proxy->ports);
+    free(proxy->lanes);
+    free(proxy->workers);
+    free(proxy);
+}
+
+/* The sockets are bound here, on the main thread, so that a port in use is an error of the start. */
+static enum status proxy_bind(struct proxy *proxy, struct failure *why)
+{
+    const struct proxy_options *options = &proxy->options;
+
+    for (unsigned i = 0; i < options->num_workers; i++) {
+        struct proxy_lane *own = &proxy->lanes[i];
+        size_t used = 0;
+
+        own->proxy = proxy;
+        own->ports = proxy->ports + i * proxy->num_ports;
+        if (options->transparent) {
+            own->ports[0].inbound = true;
+            TRY(listener_bind(&options->inbound, &own->ports[0].fd, why));
+            TRY(listener_bind(&options->outbound, &own->ports[1].fd, why));
+            used = 2;
+        }
+        for (size_t k = 0; k < options->num_forwards; k++) {
+            own->ports[used + k].forward = &options->forwards[k];
+            own->ports[used + k].inbound = options->forwards[k].inbound;
+            TRY(listener_bind(&options->forwards[k].listen, &own->ports[used + k].fd, why));
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status proxy_start(struct worker *home, const struct proxy_options *options,
+                        struct proxy **out_proxy, struct failure *why)
+{
+    struct proxy *proxy = memory_make(sizeof *proxy);
+    enum status status;
+
+    proxy->home = home;
+    proxy->options = *options;
+    proxy->num_ports = options->num_forwards + (options->transparent ? 2 : 0);
+    proxy->workers = memory_make(options->num_workers * sizeof *proxy->workers);
+    proxy->lanes = memory_make(options->num_workers * sizeof *proxy->lanes);
+    proxy->ports = memory_make(options->num_workers * proxy->num_ports * sizeof *proxy->ports);
+    for (size_t i = 0; i < options->num_workers * proxy->num_ports; i++) {
+        proxy->ports[i].fd = -1;
+    }
+    status = proxy_bind(proxy, why);
+    if (status != STATUS_OK) {
+        proxy_free(proxy);
+        return status;
+    }
+    for (unsigned i = 0; i < options->num_workers; i++) {
+        for (size_t k = 0; k < proxy->num_ports; k++) {
+            proxy->lanes[i].ports[k].lane = &proxy->lanes[i].lane;
+        }
+        worker_start(&proxy->workers[i], i + 1, proxy_lane_begin, &proxy->lanes[i]);
+    }
+    metrics_gauge_set(METRIC_WORKERS, LABEL_NONE, LABEL_NONE, options->num_workers);
+    *out_proxy = proxy;
+    return STATUS_OK;
+}
+
+static struct lane *proxy_lane_of(struct proxy *proxy, struct worker *worker)
+{
+    return &proxy->lanes[worker - proxy->workers].lane;
+}
+
+static void proxy_apply_context(struct worker *worker, void *user, void *value)
+{
+    lane_take_context(proxy_lane_of(user, worker), value);
+}
+
+enum status proxy_take_identity(struct proxy *proxy, struct identity_set *set, struct failure *why)
+{
+    OWNED(tls_context) *context = NULL;
+
+    TRY(tls_context_make(set, &proxy->options.posture, &context, why));
+    publish(proxy->home, proxy->workers, proxy->options.num_workers, &slot_type, context,
+            proxy_apply_context, proxy, NULL, NULL);
+    return STATUS_OK;
+}
+
+static void *proxy_snapshot_ref(void *value)
+{
+    return snapshot_ref(value);
+}
+
+static void proxy_snapshot_drop(void *value)
+{
+    struct snapshot *snapshot = value;
+
+    snapshot_drop(&snapshot);
+}
+
+static void proxy_apply_snapshot(struct worker *worker, void *user, void *value)
+{
+    lane_take_snapshot(proxy_lane_of(user, worker), value);
+}
+
+void proxy_take_snapshot(struct proxy *proxy, struct snapshot *snapshot)
+{
+    static const struct publish_type type = {.ref = proxy_snapshot_ref,
+                                             .drop = proxy_snapshot_drop};
+
+    publish(proxy->home, proxy->workers, proxy->options.num_workers, &type, snapshot,
+            proxy_apply_snapshot, proxy, NULL, NULL);
+}
+
+unsigned proxy_num_live(const struct proxy *proxy)
+{
+    unsigned live = 0;
+
+    for (unsigned i = 0; i < proxy->options.num_workers; i++) {
+        live += atomic_load_explicit(&proxy->lanes[i].lane.table.num_live, memory_order_relaxed);
+    }
+    return live;
+}
+
+unsigned proxy_num_workers(const struct proxy *proxy)
+{
+    return proxy->options.num_workers;
+}
+
+struct proxy_question {
+    struct mail mail;
+    struct lane *lane;
+    struct json_writer *json;
+    sem_t answered;
+};
+
+static void proxy_question_answer(struct mail *mail)
+{
+    struct proxy_question *question = LIST_OF(mail, struct proxy_question, mail);
+
+    for (int i = 0; i < CONNECTION_DIRECTIONS; i++) {
+        for (int k = 0; k < CONNECTION_STATES; k++) {
+            LIST_EACH(&question->lane->table.lists[i][k], link) {
+                connection_describe(LIST_OF(link, struct connection, link), question->json);
+            }
+        }
+    }
+    (void)sem_post(&question->answered);
+}
+
+/* One worker after the other, while we wait: the writer is never used by two. */
+void proxy_describe(struct proxy *proxy, struct json_writer *json)
+{
+    for (unsigned i = 0; i < proxy->options.num_workers; i++) {
+        struct proxy_question question = {.lane = &proxy->lanes[i].lane, .json = json};
+
+        question.mail.deliver = proxy_question_answer;
+        if (sem_init(&question.answered, 0, 0) != 0) {
+            abort();
+        }
+        mailbox_post(&proxy->workers[i].mailbox, &question.mail);
+        while (sem_wait(&question.answered) != 0) {
+        }
+        (void)sem_destroy(&question.answered);
+    }
+}
+
+static void proxy_lane_stop(struct mail *mail)
+{
+    struct proxy_lane *own = LIST_OF(mail, struct proxy_lane, stop);
+
+    for (size_t i = 0; i < own->proxy->num_ports; i++) {
+        listener_close(&own->ports[i].listener);
+    }
+    lane_close(&own->lane);
+    worker_stop(own->lane.worker);
+}
+
+void proxy_stop(struct proxy **proxy)
+{
+    struct proxy *gone = TAKE(*proxy);
+
+    if (gone == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < gone->options.num_workers; i++) {
+        gone->lanes[i].stop.deliver = proxy_lane_stop;
+        mailbox_post(&gone->workers[i].mailbox, &gone->lanes[i].stop);
+    }
+    for (unsigned i = 0; i < gone->options.num_workers; i++) {
+        worker_join(&gone->workers[i]);
+    }
+    proxy_free(gone);
+}
