@@ -16,6 +16,8 @@
 #define SNAPSHOT_MAX_FILES 1024
 #define SNAPSHOT_MAX_SIZE ((size_t)64 * 1024 * 1024) /* bytes of all files together */
 
+#define SNAPSHOT_MAX_ENDPOINTS ((size_t)1 << 20) /* services' ports times workloads behind them */
+
 /* A file as read. Both borrowed. */
 struct snapshot_file {
     const char *name; /* for messages */

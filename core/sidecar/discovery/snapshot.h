@@ -104,8 +104,8 @@ const struct snapshot_workload *snapshot_workload_at(const struct snapshot *snap
                                                      const struct ip *ip);
 
 /*
- * snapshot_workload_port fills what is known of a workload's port: declared or not, it has a protocol
- * (AUTO when it is not declared). The mode of its TLS: policy_mtls(workload->policy, port).
+ * snapshot_workload_protocol is what a workload's port speaks; AUTO when it is not declared. What it
+ * asks of TLS: policy_mtls(workload->policy, port).
  */
 enum snapshot_protocol snapshot_workload_protocol(const struct snapshot_workload *workload,
                                                   uint16_t port);
@@ -128,9 +128,10 @@ enum snapshot_unknown snapshot_unknown_destinations(const struct snapshot *snaps
 size_t snapshot_num_policies(const struct snapshot *snapshot);
 
 /*
- * snapshot_describe_access appends one sentence on who may call `workload`, with a newline:
- *   "shop/api-1: no AuthorizationPolicy: every mesh identity may call, and anyone in plaintext on its
- *    permissive ports (8080)"
+ * snapshot_describe_access appends one sentence on who may call `workload`, with a newline, such as
+ *   "shop/api-1: no AuthorizationPolicy: every mesh identity may call, and anyone in plaintext but on
+ *    ports 5432"
+ *   "shop/api-1: 2 ALLOW and 1 DENY policies: who no ALLOW rule names is refused; plaintext is refused"
  * STATUS_LIMIT "buffer/full". For start-up, status and the admin page.
  */
 enum status snapshot_describe_access(const struct snapshot_workload *workload, struct buffer *out)

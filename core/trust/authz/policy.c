@@ -241,6 +241,20 @@ const char *policy_mtls_source(const struct policy *policy, uint16_t port)
     return index < policy->num_ports ? policy->port_sources[index] : policy->mode_source;
 }
 
+enum mtls_mode policy_mtls_default(const struct policy *policy)
+{
+    return policy->mode;
+}
+
+bool policy_mtls_port(const struct policy *policy, size_t index, struct policy_port *out_port)
+{
+    if (index >= policy->num_ports) {
+        return false;
+    }
+    *out_port = policy->ports[index];
+    return true;
+}
+
 bool policy_is_empty(const struct policy *policy)
 {
     return policy->num_enforced[RULE_ALLOW] == 0 && policy->num_enforced[RULE_DENY] == 0;

@@ -59,6 +59,13 @@ enum mtls_mode policy_mtls(const struct policy *policy, uint16_t port);
  */
 const char *policy_mtls_source(const struct policy *policy, uint16_t port);
 
+/*
+ * policy_mtls_default is what a port without a mode of its own asks of TLS. policy_mtls_port gives the
+ * index-th port that has one, in ascending order; false when there are no more. Any thread.
+ */
+enum mtls_mode policy_mtls_default(const struct policy *policy);
+bool policy_mtls_port(const struct policy *policy, size_t index, struct policy_port *out_port);
+
 /* policy_is_empty: no AuthorizationPolicy is in force here, so every mesh identity may call. */
 bool policy_is_empty(const struct policy *policy);
 
