@@ -51,8 +51,14 @@ bool schedule_make(int64_t issued_at, int64_t renew_at, int64_t not_after, int64
 /* schedule_judge says where in its life the certificate is. */
 enum schedule_verdict schedule_judge(const struct schedule *schedule, struct schedule_now now);
 
+/* schedule_disputed: one of the two clocks says that the certificate has ended, the other that it has not. */
+bool schedule_disputed(const struct schedule *schedule, struct schedule_now now);
+
 /* schedule_wait_ms is how long until the next change of the verdict; 0 once expired. */
 uint64_t schedule_wait_ms(const struct schedule *schedule, struct schedule_now now);
+
+/* schedule_on_our_clock is a moment of the server's clock (Unix s) as our wall clock will show it. */
+int64_t schedule_on_our_clock(const struct schedule *schedule, int64_t server_s);
 
 /* schedule_budget_s is the outage budget: seconds until the certificate no longer proves anything, at least 0. */
 int64_t schedule_budget_s(const struct schedule *schedule, struct schedule_now now);
