@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `signet conn`: the live connections of the sidecars of this machine. */
+#include "cmd/signet/connections.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/signet/commands.h"
+#include "cmd/signet/doors.h"
+#include "cmd/signet/manual.h"
+#include "cmd/signet/words.h"
+
+const char *const connections_titles[CONNECTIONS_COLUMNS] = {
+    "SIDECAR", ">ID", "DIRECTION", "TRANSPORT", "SOURCE", "DESTINATION", "PEER IDENTITY",
+    "STATE",   "FOR", "AGE",       ">RECEIVED", ">SENT",  "RULE",
+};
+
+static bool connections_has(struct bytes text, const char *part)
+{
+    return text.len > 0 && memmem(text.at, text.len, part, strlen(part)) != NULL;
+}
+
+bool connections_wanted(const struct connections_filter *filter,
+                        const struct reply_connection *connection)
+{
+    if (filter->state != NULL && !bytes_equal_text(connection->state, filter->state)) {
+        return false;
+    }
+    return filter->peer == NULL || connections_has(connection->source, filter->peer) ||
+           connections_has(connection->destination, filter->peer) ||
+           connections_has(connection->peer_identity, filter->peer);
+}
+
+static void connections_add_row(struct table *table, const char *name,
+                                const struct reply_connection *connection)
+{
+    struct words stay = words_span(connection->state_ms);
+    struct words age = words_span(connection->age_ms);
+    struct words received = words_size((uint64_t)connection->bytes_received);
+    struct words sent = words_size((uint64_t)connection->bytes_sent);
+    char id[24];
+
+    (void)snprintf(id, sizeof id, "%lld", (long long)connection->id);
+    const struct bytes cells[CONNECTIONS_COLUMNS] = {
+        bytes_of(name),
+        bytes_of(id),
+        connection->direction,
+        connection->transport,
+        connection->source,
+        connection->destination,
+        connection->peer_identity,
+        connection->state,
+        bytes_of(stay.text),
+        bytes_of(age.text),
+        bytes_of(received.text),
+        bytes_of(sent.text),
+        connection->rule.len > 0 ? connection->rule : connection->reason,
+    };
+    table_add(table, TABLE_PLAIN, cells);
+}
+
+enum status connections_add(struct table *table, const char *name, struct bytes body,
+                            const struct connections_filter *filter, struct failure *why)
+{
+    OWNED(json_value) *top = NULL;
+    const struct json_value *list = NULL;
+
+    TRY(json_read(body, DOORS_REPLY_MAX, &top, why));
+    TRY(json_get_array(top, "connections", &list, why));
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct reply_connection connection;
+
+        TRY(reply_connection_parse(json_at(list, i), &connection, why));
+        if (connections_wanted(filter, &connection)) {
+            connections_add_row(table, name, &connection);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* One run of the command. */
+struct connections_run {
+    struct table table;
+    struct connections_filter filter;
+    size_t num_replies;
+    bool as_json;
+};
+
+static enum status connections_visit(void *user, const struct door *door, struct bytes body,
+                                     struct failure *why)
+{
+    struct connections_run *run = user;
+
+    TRY(connections_add(&run->table, door->name, body, &run->filter, why));
+    if (run->as_json) {
+        (void)printf("%s%.*s", run->num_replies == 0 ? "[" : ",", (int)body.len,
+                     (const char *)body.at);
+    }
+    run->num_replies++;
+    return STATUS_OK;
+}
+
+static int connections_show(struct connections_run *run, const struct doors *doors)
+{
+    int verdict;
+
+    table_init(&run->table, connections_titles, CONNECTIONS_COLUMNS);
+    verdict = doors_visit(doors, "/connections", connections_visit, run);
+    if (run->as_json) {
+        (void)fputs(run->num_replies > 0 ? "]\n" : "", stdout);
+    } else if (run->table.num_rows == 0 && run->num_replies > 0) {
+        (void)puts(run->filter.peer == NULL && run->filter.state == NULL
+                       ? "no connections"
+                       : "no connections that fit the filter");
+    } else {
+        table_print(&run->table, stdout, table_colour_wanted(stdout));
+    }
+    table_clear(&run->table);
+    return verdict;
+}
+
+int connections_command(int count, char **arguments)
+{
+    struct doors_choice choice = {0};
+    struct connections_run run = {0};
+    const struct manual_flag flags[] = {
+        {"peer", "TEXT", "only those with TEXT in an address or in the peer's identity",
+         &run.filter.peer, NULL},
+        {"state", "STATE", "only those in this state: route, identity, sniff, handshake, …",
+         &run.filter.state, NULL},
+        {"admin", "ADDRESS", DOORS_HELP_ADMIN, &choice.address, NULL},
+        {"run-folder", "FOLDER", DOORS_HELP_FOLDER, &choice.folder, NULL},
+        {"json", NULL, "the sidecars' own pages, whole, in one JSON array", NULL, &run.as_json},
+    };
+    const struct manual manual = {
+        .synopsis = "signet conn [NAME…] [--peer TEXT] [--state STATE] [--json]",
+        .purpose =
+            "Lists the live connections of each sidecar: who is at the other end, proved by which\n"
+            "identity, in what state and since when, how many bytes went each way (received from and\n"
+            "sent to the network), and the rule that let it in.",
+        .flags = flags,
+        .num_flags = sizeof flags / sizeof flags[0],
+        .examples = "  signet conn                            everything\n"
+                    "  signet conn api --peer /sa/web         of api, with web at the other end\n"
+                    "  signet conn --state handshake          who is stuck in TLS",
+        .operands_max = 4,
+    };
+    struct manual_words words;
+    CLEARED(doors) doors = {0};
+    int verdict;
+
+    if (!manual_open(&manual, count, arguments, &words, &verdict)) {
+        return verdict;
+    }
+    choice.names = words.operands;
+    choice.num_names = words.num_operands;
+    if (run.as_json && (run.filter.peer != NULL || run.filter.state != NULL)) {
+        (void)fputs("signet: --json gives the pages whole: filter them with jq\n", stderr);
+        return VERDICT_USAGE;
+    }
+    if (!doors_open(&choice, DOORS_SIDECARS, &doors, &verdict)) {
+        return verdict;
+    }
+    return connections_show(&run, &doors);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/signet/control_plane.h"
+
+#include "cmd/signet/doors.h"
+#include "cmd/signet/words.h"
+#include "core/runtime/json/json.h"
+
+/* What GET /status of a control plane holds, as far as people are told of it. */
+struct control_plane {
+    struct bytes id, version;
+    int64_t started_at, entries, open_tokens, issued, refused, leaf_life_s;
+    int64_t root_not_after, intermediate_not_after, intermediate_renew_at;
+    bool demo_lifetimes;
+};
+
+enum status control_plane_is(struct bytes body, bool *out_is, struct failure *why)
+{
+    OWNED(json_value) *top = NULL;
+    struct bytes program = {0};
+
+    TRY(json_read(body, DOORS_REPLY_MAX, &top, why));
+    TRY(json_get_text(top, "program", 64, &program, why));
+    *out_is = bytes_equal_text(program, "signet-control");
+    return STATUS_OK;
+}
+
+static enum status control_plane_parse(const struct json_value *top, struct control_plane *out,
+                                       struct failure *why)
+{
+    const struct {
+        const char *name;
+        int64_t *out_number;
+    } numbers[] = {
+        {"started_at", &out->started_at},
+        {"entries", &out->entries},
+        {"open_tokens", &out->open_tokens},
+        {"issued", &out->issued},
+        {"refused", &out->refused},
+        {"leaf_life_s", &out->leaf_life_s},
+        {"root_not_after", &out->root_not_after},
+        {"intermediate_not_after", &out->intermediate_not_after},
+        {"intermediate_renew_at", &out->intermediate_renew_at},
+    };
+
+    TRY(json_get_text(top, "id", 4096, &out->id, why));
+    TRY(json_get_text(top, "version", 64, &out->version, why));
+    TRY(json_get_bool(top, "demo_lifetimes", &out->demo_lifetimes, why));
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        TRY(json_get_number(top, numbers[i].name, 0, INT64_MAX / 2000, numbers[i].out_number, why));
+    }
+    return STATUS_OK;
+}
+
+enum status control_plane_print(struct bytes body, int64_t now_s, FILE *out, struct failure *why)
+{
+    OWNED(json_value) *top = NULL;
+    struct control_plane plane = {0};
+
+    TRY(json_read(body, DOORS_REPLY_MAX, &top, why));
+    TRY(control_plane_parse(top, &plane, why));
+    (void)fprintf(out, "\ncontrol plane %.*s, version %.*s, up %s\n", (int)plane.id.len,
+                  (const char *)plane.id.at, (int)plane.version.len,
+                  (const char *)plane.version.at,
+                  words_span((now_s - plane.started_at) * 1000).text);
+    (void)fprintf(out, "  %lld entries, %lld open tokens; %lld certificates issued, %lld refused\n",
+                  (long long)plane.entries, (long long)plane.open_tokens, (long long)plane.issued,
+                  (long long)plane.refused);
+    (void)fprintf(out, "  leaves live %s; intermediate renewed %s, ends %s; root ends %s\n",
+                  words_span(plane.leaf_life_s * 1000).text,
+                  words_moment(plane.intermediate_renew_at, now_s).text,
+                  words_moment(plane.intermediate_not_after, now_s).text,
+                  words_moment(plane.root_not_after, now_s).text);
+    if (plane.demo_lifetimes) {
+        (void)fputs("  demo lifetimes are on: certificates may live for seconds, for demos only\n",
+                    out);
+    }
+    return STATUS_OK;
+}
