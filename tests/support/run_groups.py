@@ -20,9 +20,15 @@ sys.path.insert(0, os.path.join(ROOT, "deploy", "deps"))
 import progress  # noqa: E402
 
 LOG_LINES = 300  # of a failed test's log, from its end
-CRITERION = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
+# Criterion names a socket in /tmp by its process id: in a sandbox with process ids of its own two tests at
+# once take the same one ("Could not initialize the message server: Address already in use").
+SANDBOX = "--strategy=TestRunner=processwrapper-sandbox"
+CRITERION = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \|")
 SCRIPT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
 SKIP = re.compile(r"^SKIP: (.*)$", re.MULTILINE)
+HEADER = re.compile(r"\Aexec [^\n]*\nExecuting tests from [^\n]*\n-+\n")
+SAID_ELSEWHERE = re.compile(r"FAIL: //|FAILED: |Executed \d+ out of|There were tests whose|\s*\[Prepa\]|"
+                            r"Use --sandbox_debug|\s+\[Sched\]|\s*(?:Testing|Compiling|Linking) ")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -72,7 +78,7 @@ def read_log(uri):
     path = urllib.parse.unquote(urllib.parse.urlparse(uri).path)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return ESCAPES.sub("", file.read())
+            return HEADER.sub("", ESCAPES.sub("", file.read()))
     except OSError as error:
         return f"(no log: {error})"
 
@@ -80,8 +86,8 @@ def read_log(uri):
 def count(log, passed):
     """The tally of one test program: its own word where it counts, else one case."""
     tally = Tally()
-    for _, passing, failing, crashing in CRITERION.findall(log):
-        tally.add(Tally(int(passing), int(failing) + int(crashing)))
+    for tested, passing in CRITERION.findall(log):
+        tally.add(Tally(int(passing), int(tested) - int(passing)))
     scripts = SCRIPT.findall(log)
     if scripts and tally.ran() == 0:
         tally = Tally(*(int(number or 0) for number in scripts[-1]))
@@ -144,7 +150,7 @@ def run(group):
     with tempfile.TemporaryDirectory() as folder:
         events = os.path.join(folder, "events.json")
         code, messages = progress.bazel(ROOT, "test", group.options + [
-            "--keep_going", "--test_output=summary", "--test_summary=none",
+            "--keep_going", "--test_output=summary", "--test_summary=none", SANDBOX,
             f"--build_event_json_file={events}", "--"] + group.patterns, who=group.name)
         outcome = Outcome(events) if os.path.exists(events) else None
     took_s = time.monotonic() - began
@@ -155,7 +161,8 @@ def run(group):
         outcome.failures.append((group.name, f"bazel ended with code {code}", ""))
     if any(words == "did not build" or words.startswith("bazel") for _, words, _ in outcome.failures):
         for line in messages:
-            say(f"    {line}")
+            if not SAID_ELSEWHERE.match(line):
+                say(f"    {line}")
     for failure in outcome.failures:
         show_failure(*failure)
     for reason in outcome.reasons:
