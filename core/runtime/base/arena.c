@@ -4,6 +4,7 @@
  */
 #include "core/runtime/base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ const char *arena_format(struct arena *arena, const char *format, ...)
     int len;
     char *text;
 
+    assert(format != NULL); /* else the sanitizers' build believes that it may be */
     va_start(args, format);
     va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);

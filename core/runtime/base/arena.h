@@ -19,8 +19,7 @@ struct arena {
 void arena_clear(struct arena *arena);
 
 /* arena_take gives `count` * `size` zeroed bytes, aligned for any type. Never NULL. */
-void *arena_take(struct arena *arena, size_t count, size_t size)
-    __attribute__((returns_nonnull));
+void *arena_take(struct arena *arena, size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* arena_text copies a slice and adds a NUL. */
 const char *arena_text(struct arena *arena, struct bytes text) __attribute__((returns_nonnull));

@@ -135,8 +135,9 @@ static enum status node_unknown_key(const struct yaml_node *child, const char *c
     }
     if (nearest != NULL) {
         return fail(why, STATUS_CONFIG, "yaml/unknown-key",
-                    "%s:%u: unknown key \"%.*s\": did you mean \"%s\"?", yaml_file_name(child->file),
-                    child->key_line, node_shown(child->key), (const char *)child->key.at, nearest);
+                    "%s:%u: unknown key \"%.*s\": did you mean \"%s\"?",
+                    yaml_file_name(child->file), child->key_line, node_shown(child->key),
+                    (const char *)child->key.at, nearest);
     }
     node_join(allowed, words);
     return fail(why, STATUS_CONFIG, "yaml/unknown-key",

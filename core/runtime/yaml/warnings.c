@@ -39,6 +39,16 @@ void warnings_add(struct warnings *warnings, const struct yaml_node *node, const
         memory_format("%s:%u: %s", yaml_file_name(node->file), node->line, what);
 }
 
+void warnings_copy(const struct warnings *from, struct warnings *to)
+{
+    to->lines = memory_make((from->count + 1) * sizeof to->lines[0]);
+    for (size_t i = 0; i < from->count; i++) {
+        to->lines[i] = memory_text(from->lines[i]);
+    }
+    to->count = from->count;
+    to->left_out = from->left_out;
+}
+
 void warnings_clear(struct warnings *warnings)
 {
     for (size_t i = 0; i < warnings->count; i++) {

@@ -19,6 +19,9 @@ struct warnings {
 void warnings_add(struct warnings *warnings, const struct yaml_node *node, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* warnings_copy makes `to`, which is empty, a copy of `from`; nothing may be added to a copy. */
+void warnings_copy(const struct warnings *from, struct warnings *to);
+
 /* warnings_clear frees the lines; the struct is then empty. A zeroed struct may be cleared. */
 void warnings_clear(struct warnings *warnings);
 

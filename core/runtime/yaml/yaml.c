@@ -164,7 +164,8 @@ static enum status yaml_reader_repeated(const struct yaml_node *first,
 {
     return fail(why, STATUS_CONFIG, "yaml/duplicate-key",
                 "%s:%u: key \"%.*s\" stands here again, first in line %u", second->file->name,
-                second->key_line, (int)(second->key.len < YAML_SHOWN ? second->key.len : YAML_SHOWN),
+                second->key_line,
+                (int)(second->key.len < YAML_SHOWN ? second->key.len : YAML_SHOWN),
                 (const char *)second->key.at, first->key_line);
 }
 
@@ -358,7 +359,8 @@ enum status yaml_file_parse(const char *name, struct bytes text, struct yaml_fil
         abort();
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, text.at != NULL ? text.at : (const uint8_t *)"", text.len);
+    yaml_parser_set_input_string(&parser, text.at != NULL ? text.at : (const uint8_t *)"",
+                                 text.len);
     status = yaml_reader_run(&reader, &parser, why);
     yaml_parser_delete(&parser);
     TRY(status);

@@ -37,13 +37,13 @@ struct yaml_file;
 /* Lives as long as its file. Everything in it is read-only. */
 struct yaml_node {
     enum yaml_kind kind;
-    bool quoted;                   /* a scalar in quotes or a block scalar: never "nothing" */
-    uint32_t line;                 /* from 1: where the value begins */
-    uint32_t column;               /* from 1 */
-    uint32_t count;                /* children of a sequence or mapping */
-    struct bytes text;             /* of a scalar; followed by a NUL that len does not count */
-    struct bytes key;              /* own key when the parent is a mapping, else empty; NUL follows */
-    uint32_t key_line;             /* line of the key, or of the value without one */
+    bool quoted;       /* a scalar in quotes or a block scalar: never "nothing" */
+    uint32_t line;     /* from 1: where the value begins */
+    uint32_t column;   /* from 1 */
+    uint32_t count;    /* children of a sequence or mapping */
+    struct bytes text; /* of a scalar; followed by a NUL that len does not count */
+    struct bytes key;  /* own key when the parent is a mapping, else empty; NUL follows */
+    uint32_t key_line; /* line of the key, or of the value without one */
     const struct yaml_node *first; /* first child, NULL when there is none */
     const struct yaml_node *next;  /* next child of the same parent */
     const struct yaml_file *file;  /* whose it is */

@@ -11,7 +11,7 @@
 
 #include "core/runtime/base/memory.h"
 #include "core/sidecar/discovery/decoding.h"
-#include "core/sidecar/discovery/files.h"
+#include "core/sidecar/discovery/mesh_files.h"
 
 enum { DECODE_DOMAIN_MAX = 255, DECODE_ALIASES_MAX = 32, DECODE_LABEL_MAX = 512 };
 
@@ -27,9 +27,13 @@ enum decode_setting {
 static const char *const decode_setting_names[DECODE_SETTINGS] = {
     "trustDomain", "trustDomainAliases", "rootNamespace", "unknownDestinations"};
 
-static const char *const decode_mesh_keys[] = {
-    "trustDomain", "trustDomainAliases", "rootNamespace", "unknownDestinations",
-    "workloads",   "services",           NULL};
+static const char *const decode_mesh_keys[] = {"trustDomain",
+                                               "trustDomainAliases",
+                                               "rootNamespace",
+                                               "unknownDestinations",
+                                               "workloads",
+                                               "services",
+                                               NULL};
 
 struct decode_input {
     struct yaml_file **files; /* owned, each one owned */
@@ -137,9 +141,10 @@ enum status decoding_addresses(struct decoding *decoding, const struct yaml_node
 
         TRY(yaml_node_text(node, IP_TEXT_MAX, &text, why));
         if (!ip_parse(text, &addresses[count]) || !decode_is_unicast(&addresses[count])) {
-            return yaml_node_fail(why, node, "mesh/address",
-                                  "\"%s\" is no address of one machine, such as 10.0.0.1 or fd00::1",
-                                  (const char *)text.at);
+            return yaml_node_fail(
+                why, node, "mesh/address",
+                "\"%s\" is no address of one machine, such as 10.0.0.1 or fd00::1",
+                (const char *)text.at);
         }
         TRY(decoding_once(&decoding->addresses, ip_bytes(&addresses[count]), node,
                           (const char *)text.at, why));
@@ -166,8 +171,8 @@ enum status decoding_labels(struct decoding *decoding, const struct yaml_node *n
             return yaml_node_fail(why, label, "yaml/value",
                                   "a label's value is expected (\"\" for an empty one)");
         }
-        labels[count++] = (struct policy_label){arena_text(arena, label->key),
-                                                arena_text(arena, label->text)};
+        labels[count++] =
+            (struct policy_label){arena_text(arena, label->key), arena_text(arena, label->text)};
     }
     *out_labels = labels;
     *out_count = count;
@@ -217,9 +222,10 @@ static enum status decode_sort_documents(struct decode_input *input, struct fail
             continue;
         }
         if (version != NULL || yaml_node_get(document, "kind") != NULL) {
-            return yaml_node_fail(why, version != NULL ? version : document, "mesh/kind",
-                                  "neither a mesh (which has no apiVersion and kind) nor a policy of "
-                                  "security.istio.io or security.signet.mesh");
+            return yaml_node_fail(
+                why, version != NULL ? version : document, "mesh/kind",
+                "neither a mesh (which has no apiVersion and kind) nor a policy of "
+                "security.istio.io or security.signet.mesh");
         }
         TRY(yaml_node_check_keys(document, decode_mesh_keys, why));
         input->has_mesh = true;
@@ -227,10 +233,9 @@ static enum status decode_sort_documents(struct decode_input *input, struct fail
             const struct yaml_node *given = yaml_node_get(document, decode_setting_names[i]);
 
             if (given != NULL && input->settings[i] != NULL) {
-                return yaml_node_fail(why, given, "mesh/duplicate",
-                                      "given already in %s:%u; once is enough",
-                                      yaml_file_name(input->settings[i]->file),
-                                      input->settings[i]->line);
+                return yaml_node_fail(
+                    why, given, "mesh/duplicate", "given already in %s:%u; once is enough",
+                    yaml_file_name(input->settings[i]->file), input->settings[i]->line);
             }
             input->settings[i] = given != NULL ? given : input->settings[i];
         }
@@ -330,8 +335,7 @@ static enum status decode_make_room(struct decoding *decoding, const struct deco
         arena_take(&snapshot->arena, decoding->room_services, sizeof snapshot->services[0]);
     snapshot->service_ports =
         arena_take(&snapshot->arena, decoding->room_services, sizeof snapshot->service_ports[0]);
-    decoding->services =
-        memory_make((decoding->room_services + 1) * sizeof decoding->services[0]);
+    decoding->services = memory_make((decoding->room_services + 1) * sizeof decoding->services[0]);
     return STATUS_OK;
 }
 
@@ -432,17 +436,17 @@ enum status snapshot_parse(const struct snapshot_file *files, size_t num_files,
 enum status snapshot_load(const char *path, struct warnings *warnings,
                           struct snapshot **out_snapshot, struct failure *why)
 {
-    CLEARED(files) files = {0};
+    CLEARED(mesh_files) files = {0};
 
-    TRY(files_read(path, &files, why));
+    TRY(mesh_files_read(path, &files, why));
     return decode_parse(files.at, files.count, true, warnings, out_snapshot, why);
 }
 
 enum status snapshot_check(const char *path, struct warnings *warnings, struct failure *why)
 {
-    CLEARED(files) files = {0};
+    CLEARED(mesh_files) files = {0};
     OWNED(snapshot) *snapshot = NULL;
 
-    TRY(files_read(path, &files, why));
+    TRY(mesh_files_read(path, &files, why));
     return decode_parse(files.at, files.count, false, warnings, &snapshot, why);
 }

@@ -53,7 +53,7 @@ enum status snapshot_load(const char *path, struct warnings *warnings,
  * snapshot_check judges a file or folder as snapshot_load does, but a file of policies alone is fine
  * too (selectors and names are then judged without a mesh). Makes nothing.
  */
-enum status snapshot_check(const char *path, struct warnings *warnings, struct failure *why)
-    MUST_USE;
+enum status snapshot_check(const char *path, struct warnings *warnings,
+                           struct failure *why) MUST_USE;
 
 #endif

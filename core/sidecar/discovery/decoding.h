@@ -24,7 +24,7 @@ struct decoding {
     struct warnings *warnings;
     size_t room_workloads;
     size_t room_services;
-    size_t num_endpoints; /* of all services so far */
+    size_t num_endpoints;              /* of all services so far */
     struct decoding_service *services; /* owned; one for each of the snapshot's */
     struct map workloads;              /* "namespace/name" → yaml_node */
     struct map service_ids;            /* likewise */

@@ -12,19 +12,19 @@
 
 #include "core/runtime/base/memory.h"
 #include "core/runtime/loop/timer.h"
-#include "core/sidecar/discovery/files.h"
+#include "core/sidecar/discovery/mesh_files.h"
 
 enum {
-    FILE_SOURCE_PAUSE_MS = 50,     /* quiet for so long: a writer is done */
+    FILE_SOURCE_PAUSE_MS = 50,      /* quiet for so long: a writer is done */
     FILE_SOURCE_PATIENCE_MS = 1000, /* never quiet: read nevertheless */
     FILE_SOURCE_LOOK_MS = 3000,
 };
 
 struct file_source {
-    uv_loop_t *loop;   /* borrowed */
-    char *path;        /* owned */
-    char *folder;      /* owned: what is watched; the path itself when that is a folder */
-    const char *base;  /* in `path`; NULL when the path is a folder */
+    uv_loop_t *loop;  /* borrowed */
+    char *path;       /* owned */
+    char *folder;     /* owned: what is watched; the path itself when that is a folder */
+    const char *base; /* in `path`; NULL when the path is a folder */
     struct file_source_events events;
     void *user;
     uv_fs_event_t watch;
@@ -33,7 +33,7 @@ struct file_source {
     dev_t watched_device;
     struct timer pause;
     struct timer look;
-    uint64_t noisy_since_ms; /* loop's clock at the first event not yet read; 0: none */
+    uint64_t noisy_since_ms;  /* loop's clock at the first event not yet read; 0: none */
     struct snapshot *current; /* reference; NULL before the first good one */
     struct failure failure;   /* of the last reading; reason NULL when it was good */
     uint64_t stamp;           /* of the files when last read */
@@ -159,7 +159,7 @@ static void file_source_report_failure(struct file_source *source, enum status s
     }
 }
 
-static void file_source_judge(struct file_source *source, const struct files *files)
+static void file_source_judge(struct file_source *source, const struct mesh_files *files)
 {
     CLEARED(warnings) warnings = {0};
     OWNED(snapshot) *snapshot = NULL;
@@ -180,20 +180,20 @@ static void file_source_judge(struct file_source *source, const struct files *fi
 /* file_source_read is where every way to notice a change ends. */
 static void file_source_read(struct file_source *source)
 {
-    CLEARED(files) files = {0};
+    CLEARED(mesh_files) files = {0};
     struct failure why = {0};
     enum status status;
     uint64_t hash;
 
     source->noisy_since_ms = 0;
-    source->stamp = files_stamp(source->path); /* before reading: a later change then shows */
-    status = files_read(source->path, &files, &why);
+    source->stamp = mesh_files_stamp(source->path); /* before reading: a later change then shows */
+    status = mesh_files_read(source->path, &files, &why);
     if (status != STATUS_OK) {
         source->hash = 0;
         file_source_report_failure(source, status, &why);
         return;
     }
-    hash = files_hash(&files);
+    hash = mesh_files_hash(&files);
     if (hash != source->hash || source->is_forced) {
         source->hash = hash;
         file_source_judge(source, &files);
@@ -212,7 +212,7 @@ static void file_source_take_look(struct timer *timer, void *user)
 
     (void)timer;
     file_source_watch(source);
-    if (files_stamp(source->path) != source->stamp) {
+    if (mesh_files_stamp(source->path) != source->stamp) {
         file_source_begin_pause(source);
     }
 }

@@ -75,7 +75,7 @@ struct snapshot_endpoint {
 struct snapshot_target {
     bool known;                             /* the address belongs to the mesh */
     const struct snapshot_service *service; /* NULL: a workload's own address, or unknown */
-    size_t num_endpoints;                   /* 0 with known: a service (or its port) with nobody behind it */
+    size_t num_endpoints; /* 0 with known: a service (or its port) with nobody behind it */
     const struct snapshot_endpoint *endpoints; /* of a service; NULL: the one below */
     struct snapshot_endpoint own;              /* of a workload's own address */
 };
@@ -134,8 +134,8 @@ size_t snapshot_num_policies(const struct snapshot *snapshot);
  *   "shop/api-1: 2 ALLOW and 1 DENY policies: who no ALLOW rule names is refused; plaintext is refused"
  * STATUS_LIMIT "buffer/full". For start-up, status and the admin page.
  */
-enum status snapshot_describe_access(const struct snapshot_workload *workload, struct buffer *out)
-    MUST_USE;
+enum status snapshot_describe_access(const struct snapshot_workload *workload,
+                                     struct buffer *out) MUST_USE;
 
 /* snapshot_ref adds a reference; snapshot_drop gives one back and sets *snapshot to NULL. Any thread. */
 struct snapshot *snapshot_ref(struct snapshot *snapshot);

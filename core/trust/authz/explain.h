@@ -13,7 +13,7 @@
  * with "matches" or the first condition that failed (what was asked, what was found). It decides by
  * evaluate() and never otherwise. STATUS_LIMIT "buffer/full" when `out` is too small. Any thread.
  */
-enum status explain(const struct policy *policy, const struct facts *facts, struct buffer *out)
-    MUST_USE;
+enum status explain(const struct policy *policy, const struct facts *facts,
+                    struct buffer *out) MUST_USE;
 
 #endif

@@ -42,8 +42,7 @@ static enum status peer_ports_parse(struct rule_reading *reading, const struct y
     YAML_EACH(node, mtls) {
         uint64_t port;
 
-        if (!bytes_to_number(mtls->key, UINT16_MAX, &port) || port == 0 ||
-            mtls->key.at[0] == '0') {
+        if (!bytes_to_number(mtls->key, UINT16_MAX, &port) || port == 0 || mtls->key.at[0] == '0') {
             return yaml_node_fail(why, mtls, "yaml/number", "the key is no port from 1 to 65535");
         }
         ports[count].port = (uint16_t)port;

@@ -156,8 +156,8 @@ static void policy_choose_ports(struct policy *policy, const struct policy_subje
         const struct peer_port *port = &workload->ports[i];
 
         if (port->mode != PEER_UNSET && !policy_port_is_given(subject, port->port)) {
-            chosen[count++] = (struct policy_port_choice){
-                {port->port, policy_mode_of(port->mode)}, workload->id};
+            chosen[count++] =
+                (struct policy_port_choice){{port->port, policy_mode_of(port->mode)}, workload->id};
         }
     }
     qsort(chosen, count, sizeof *chosen, policy_compare_ports);

@@ -22,11 +22,22 @@ static const char *const policy_kinds[] = {"AuthorizationPolicy", "PeerAuthentic
 enum policy_kind { POLICY_AUTHORIZATION, POLICY_PEER, POLICY_REQUEST };
 
 /* What Kubernetes may print in front of a spec; only the first five mean something here. */
-static const char *const policy_metadata_keys[] = {
-    "name",          "namespace",         "annotations",       "creationTimestamp",
-    "labels",        "uid",               "resourceVersion",   "generation",
-    "managedFields", "finalizers",        "ownerReferences",   "generateName",
-    "selfLink",      "deletionTimestamp", "deletionGracePeriodSeconds", NULL};
+static const char *const policy_metadata_keys[] = {"name",
+                                                   "namespace",
+                                                   "annotations",
+                                                   "creationTimestamp",
+                                                   "labels",
+                                                   "uid",
+                                                   "resourceVersion",
+                                                   "generation",
+                                                   "managedFields",
+                                                   "finalizers",
+                                                   "ownerReferences",
+                                                   "generateName",
+                                                   "selfLink",
+                                                   "deletionTimestamp",
+                                                   "deletionGracePeriodSeconds",
+                                                   NULL};
 
 struct policy_set *policy_set_make(const struct policy_mesh *mesh)
 {
@@ -277,8 +288,8 @@ static enum status authorization_parse(struct rule_reading *reading,
                                        const struct yaml_node *document,
                                        const struct yaml_node *spec, struct failure *why)
 {
-    static const char *const allowed[] = {"selector",   "targetRefs", "targetRef", "rules",
-                                          "action",     "provider",   NULL};
+    static const char *const allowed[] = {"selector", "targetRefs", "targetRef", "rules",
+                                          "action",   "provider",   NULL};
     struct policy_set *set = reading->set;
     struct authorization *policy = arena_take(&set->arena, 1, sizeof *policy);
 
@@ -297,8 +308,9 @@ static enum status authorization_parse(struct rule_reading *reading,
     }
     policy->action = reading->action;
     if (policy->action == RULE_DENY && policy->num_rules == 0) {
-        return yaml_node_fail(why, spec, "policy/no-rules",
-                              "a DENY without rules never matches; `rules: [{}]` denies everything");
+        return yaml_node_fail(
+            why, spec, "policy/no-rules",
+            "a DENY without rules never matches; `rules: [{}]` denies everything");
     }
     *set->last = policy;
     set->last = &policy->next;
@@ -322,10 +334,11 @@ static enum status peer_authentication_add(struct rule_reading *reading,
         const struct peer_authentication *other = map_put(&set->names, bytes_of(key), peer);
 
         if (other != NULL) {
-            warnings_add(reading->warnings, document,
-                         "PeerAuthentication %s and %s are both for the whole namespace: the oldest "
-                         "creationTimestamp counts, else the one read first",
-                         other->id, peer->id);
+            warnings_add(
+                reading->warnings, document,
+                "PeerAuthentication %s and %s are both for the whole namespace: the oldest "
+                "creationTimestamp counts, else the one read first",
+                other->id, peer->id);
         }
     }
     *set->last_peer = peer;

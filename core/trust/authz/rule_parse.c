@@ -63,8 +63,8 @@ static const struct rule_key rule_when_keys[] = {
 };
 
 /* Keys that carry a name in brackets: "request.headers[x-user]". All of requests. */
-static const char *const rule_when_families[] = {
-    "request.headers[", "request.auth.claims[", "experimental.envoy.filters.", NULL};
+static const char *const rule_when_families[] = {"request.headers[", "request.auth.claims[",
+                                                 "experimental.envoy.filters.", NULL};
 
 static const struct rule_key rule_key_of_request = {"", VALUE_OF_REQUEST, 0, false};
 
@@ -225,11 +225,12 @@ static enum status rule_condition_parse(struct rule_reading *reading,
     TRY(yaml_node_text(name, RULE_TEXT_MAX, &text, why));
     found = rule_when_key(text);
     if (found == NULL) {
-        return yaml_node_fail(why, name, "policy/when-key",
-                              "unknown condition \"%.*s\": a connection knows source.ip, "
-                              "source.principal, source.namespace, source.serviceAccount, "
-                              "source.trustDomain, destination.ip, destination.port, connection.sni",
-                              rule_shown(text), (const char *)text.at);
+        return yaml_node_fail(
+            why, name, "policy/when-key",
+            "unknown condition \"%.*s\": a connection knows source.ip, "
+            "source.principal, source.namespace, source.serviceAccount, "
+            "source.trustDomain, destination.ip, destination.port, connection.sni",
+            rule_shown(text), (const char *)text.at);
     }
     lists[0] = yaml_node_get(condition, "values");
     lists[1] = yaml_node_get(condition, "notValues");
@@ -311,7 +312,8 @@ static enum status rule_parse(struct rule_reading *reading, const struct yaml_no
         TRY(rule_when_parse(reading, when, rule, why));
     }
     if (reading->action == RULE_DENY && node->count > 0 && rule->when.num_tests == 0 &&
-        rule_part_is_open(rule->from, rule->num_from) && rule_part_is_open(rule->to, rule->num_to)) {
+        rule_part_is_open(rule->from, rule->num_from) &&
+        rule_part_is_open(rule->to, rule->num_to)) {
         warnings_add(reading->warnings, node,
                      "%s rule %u: nothing is left of it for connections: it denies every one",
                      reading->id, rule->number);

@@ -68,8 +68,8 @@ static struct bytes rule_under_domain(struct policy_set *set, const char *domain
     struct bytes path = principal;
 
     (void)bytes_split(&path, '/');
-    return bytes_of(arena_format(&set->arena, "%s/%.*s", domain, (int)path.len,
-                                 (const char *)path.at));
+    return bytes_of(
+        arena_format(&set->arena, "%s/%.*s", domain, (int)path.len, (const char *)path.at));
 }
 
 static struct match rule_text(struct rule_reading *reading, const struct yaml_node *node,
@@ -101,7 +101,8 @@ static enum status rule_check_text(const struct yaml_node *node, enum rule_value
 
         if (memchr(text.at, '/', text.len) != NULL ||
             (star != NULL && (star != text.at + text.len - 1 || text.at[0] == '*'))) {
-            return rule_bad_value(node, "a trust domain holds no \"/\", and one `*` at an end", why);
+            return rule_bad_value(node, "a trust domain holds no \"/\", and one `*` at an end",
+                                  why);
         }
     }
     return STATUS_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files and folders by name. See files.h.
+ * Files and folders by name. See mesh_files.h.
  */
-#include "core/sidecar/discovery/files.h"
+#include "core/sidecar/discovery/mesh_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,12 +15,12 @@
 #include "core/runtime/base/memory.h"
 
 /* Paths in the order of reading. */
-struct files_names {
+struct mesh_files_names {
     char **at; /* owned, each one owned */
     size_t count;
 };
 
-static void files_names_clear(struct files_names *names)
+static void mesh_files_names_clear(struct mesh_files_names *names)
 {
     for (size_t i = 0; i < names->count; i++) {
         free(names->at[i]);
@@ -28,24 +28,24 @@ static void files_names_clear(struct files_names *names)
     free(names->at);
 }
 
-static void files_names_add(struct files_names *names, char *name)
+static void mesh_files_names_add(struct mesh_files_names *names, char *name)
 {
     names->at = memory_grow(names->at, (names->count + 1) * sizeof names->at[0]);
     names->at[names->count++] = name;
 }
 
-static int files_compare(const void *a, const void *b)
+static int mesh_files_compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool files_is_wanted(const char *name)
+static bool mesh_files_is_wanted(const char *name)
 {
     return name[0] != '.' && bytes_ends(bytes_of(name), bytes_of(".yaml"));
 }
 
-static enum status files_list_folder(const char *path, struct files_names *names,
-                                     struct failure *why)
+static enum status mesh_files_list_folder(const char *path, struct mesh_files_names *names,
+                                          struct failure *why)
 {
     DIR *folder = opendir(path);
     enum status status = STATUS_OK;
@@ -54,7 +54,7 @@ static enum status files_list_folder(const char *path, struct files_names *names
         return fail_os(why, errno, "mesh/read", "%s", path);
     }
     for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        if (!files_is_wanted(entry->d_name)) {
+        if (!mesh_files_is_wanted(entry->d_name)) {
             continue;
         }
         if (names->count == SNAPSHOT_MAX_FILES) {
@@ -62,19 +62,20 @@ static enum status files_list_folder(const char *path, struct files_names *names
                           SNAPSHOT_MAX_FILES);
             break;
         }
-        files_names_add(names, memory_format("%s/%s", path, entry->d_name));
+        mesh_files_names_add(names, memory_format("%s/%s", path, entry->d_name));
     }
     (void)closedir(folder);
     if (status == STATUS_OK && names->count == 0) {
         status = fail(why, STATUS_NOT_FOUND, "mesh/no-file", "%s: no *.yaml in this folder", path);
     }
     if (names->count > 0) {
-        qsort(names->at, names->count, sizeof names->at[0], files_compare);
+        qsort(names->at, names->count, sizeof names->at[0], mesh_files_compare);
     }
     return status;
 }
 
-static enum status files_list(const char *path, struct files_names *names, struct failure *why)
+static enum status mesh_files_list(const char *path, struct mesh_files_names *names,
+                                   struct failure *why)
 {
     struct stat found;
 
@@ -85,14 +86,14 @@ static enum status files_list(const char *path, struct files_names *names, struc
         return fail_os(why, errno, "mesh/read", "%s", path);
     }
     if (S_ISDIR(found.st_mode)) {
-        return files_list_folder(path, names, why);
+        return mesh_files_list_folder(path, names, why);
     }
-    files_names_add(names, memory_text(path));
+    mesh_files_names_add(names, memory_text(path));
     return STATUS_OK;
 }
 
-static enum status files_read_one(const char *path, size_t max, struct snapshot_file *out_file,
-                                  struct failure *why)
+static enum status mesh_files_read_one(const char *path, size_t max, struct snapshot_file *out_file,
+                                       struct failure *why)
 {
     CLEARED(buffer) content;
     struct stat found;
@@ -116,17 +117,17 @@ static enum status files_read_one(const char *path, size_t max, struct snapshot_
     return STATUS_OK;
 }
 
-enum status files_read(const char *path, struct files *out_files, struct failure *why)
+enum status mesh_files_read(const char *path, struct mesh_files *out_files, struct failure *why)
 {
-    __attribute__((cleanup(files_names_clear))) struct files_names names = {0};
-    CLEARED(files) files = {0};
+    __attribute__((cleanup(mesh_files_names_clear))) struct mesh_files_names names = {0};
+    CLEARED(mesh_files) files = {0};
     size_t left = SNAPSHOT_MAX_SIZE;
 
-    TRY(files_list(path, &names, why));
+    TRY(mesh_files_list(path, &names, why));
     files.at = memory_make((names.count + 1) * sizeof files.at[0]);
     for (size_t i = 0; i < names.count; i++) {
-        TRY(files_read_one(names.at[i], left < YAML_MAX_SIZE ? left : YAML_MAX_SIZE, &files.at[i],
-                           why));
+        TRY(mesh_files_read_one(names.at[i], left < YAML_MAX_SIZE ? left : YAML_MAX_SIZE,
+                                &files.at[i], why));
         files.count++;
         left -= files.at[i].text.len;
     }
@@ -136,54 +137,54 @@ enum status files_read(const char *path, struct files *out_files, struct failure
     return STATUS_OK;
 }
 
-void files_clear(struct files *files)
+void mesh_files_clear(struct mesh_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         free((void *)(uintptr_t)files->at[i].name);
         free((void *)(uintptr_t)files->at[i].text.at);
     }
     free(files->at);
-    *files = (struct files){0};
+    *files = (struct mesh_files){0};
 }
 
-/* files_mix joins two keyed hashes so that their order counts. */
-static uint64_t files_mix(uint64_t before, uint64_t next)
+/* mesh_files_mix joins two keyed hashes so that their order counts. */
+static uint64_t mesh_files_mix(uint64_t before, uint64_t next)
 {
     const uint64_t both[2] = {before, next};
 
     return map_hash(bytes_make(both, sizeof both));
 }
 
-uint64_t files_hash(const struct files *files)
+uint64_t mesh_files_hash(const struct mesh_files *files)
 {
     uint64_t hash = 0;
 
     for (size_t i = 0; i < files->count; i++) {
-        hash = files_mix(hash, map_hash(bytes_of(files->at[i].name)));
-        hash = files_mix(hash, map_hash(files->at[i].text));
+        hash = mesh_files_mix(hash, map_hash(bytes_of(files->at[i].name)));
+        hash = mesh_files_mix(hash, map_hash(files->at[i].text));
     }
     return hash;
 }
 
-uint64_t files_stamp(const char *path)
+uint64_t mesh_files_stamp(const char *path)
 {
-    __attribute__((cleanup(files_names_clear))) struct files_names names = {0};
+    __attribute__((cleanup(mesh_files_names_clear))) struct mesh_files_names names = {0};
     uint64_t stamp = 0;
 
-    if (files_list(path, &names, NULL) != STATUS_OK) {
+    if (mesh_files_list(path, &names, NULL) != STATUS_OK) {
         return 0;
     }
     for (size_t i = 0; i < names.count; i++) {
         struct stat found;
 
-        stamp = files_mix(stamp, map_hash(bytes_of(names.at[i])));
+        stamp = mesh_files_mix(stamp, map_hash(bytes_of(names.at[i])));
         if (stat(names.at[i], &found) == 0) {
-            const int64_t seen[] = {(int64_t)found.st_dev,         (int64_t)found.st_ino,
-                                    (int64_t)found.st_size,        (int64_t)found.st_mtim.tv_sec,
+            const int64_t seen[] = {(int64_t)found.st_dev,          (int64_t)found.st_ino,
+                                    (int64_t)found.st_size,         (int64_t)found.st_mtim.tv_sec,
                                     (int64_t)found.st_mtim.tv_nsec, (int64_t)found.st_ctim.tv_sec,
                                     (int64_t)found.st_ctim.tv_nsec};
 
-            stamp = files_mix(stamp, map_hash(bytes_make(seen, sizeof seen)));
+            stamp = mesh_files_mix(stamp, map_hash(bytes_make(seen, sizeof seen)));
         }
     }
     return stamp;
