@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/signet-proxy/assemble.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd/signet-proxy/footprint.h"
+#include "cmd/version.h"
+#include "core/runtime/base/clock.h"
+#include "core/runtime/base/memory.h"
+#include "core/runtime/json/writer.h"
+#include "core/runtime/loop/signals.h"
+#include "core/runtime/loop/timer.h"
+#include "core/runtime/telemetry/metrics.h"
+#include "core/runtime/web/metrics_page.h"
+#include "core/sidecar/admin/pages.h"
+#include "core/sidecar/discovery/file_source.h"
+#include "core/sidecar/proxy/canary.h"
+#include "core/sidecar/rotation/agent.h"
+#include "core/sidecar/rotation/files.h"
+
+#define SIDECAR_QUOTE_(number) #number
+#define SIDECAR_QUOTE(number) SIDECAR_QUOTE_(number)
+#define SIDECAR_UV_VERSION                                                                         \
+    SIDECAR_QUOTE(UV_VERSION_MAJOR) "." SIDECAR_QUOTE(UV_VERSION_MINOR) "." SIDECAR_QUOTE(UV_VERSION_PATCH)
+
+enum { SIDECAR_TICK_MS = 1000, SIDECAR_DRAIN_LOOK_MS = 100 };
+
+struct sidecar {
+    const struct proxy_settings *settings; /* borrowed */
+    struct sidecar_plan *plan;             /* borrowed */
+    struct bytes config_text;              /* borrowed */
+    struct log log;
+    struct worker home;
+    struct signals signals;
+    struct timer tick;
+    struct timer drain;
+    struct health health;
+    struct current current;
+    struct current_subscriber follows_identity;
+    struct access_sink access;
+    struct agent *agent;
+    struct files *files;
+    struct file_source *mesh;
+    struct warnings mesh_warnings;
+    struct canary *canary;
+    struct proxy *proxy;
+    struct web_server *admin;
+    struct web_server *metrics;
+    struct web_server *health_server;
+    struct web_route admin_routes[PAGES_ROUTES];
+    struct web_route metrics_routes[1];
+    struct web_route health_routes[2];
+    struct admin_sources sources;
+    struct admin_listener *listeners; /* owned, with its texts */
+    uint64_t drain_until_ms;
+    int closers; /* of agent, files and mesh: closes still to be told */
+    bool draining;
+    bool closing;
+};
+
+/* ---- what others tell us ---- */
+
+static void sidecar_identity_changed(void *user, struct identity_set *set, uint64_t generation)
+{
+    struct sidecar *sidecar = user;
+    const struct svid *svid = identity_set_svid(set);
+    struct failure why = {0};
+
+    if (proxy_take_identity(sidecar->proxy, set, &why) != STATUS_OK) {
+        log_event(&sidecar->log, LOG_ERROR, "identity.refused", LOG_FAILURE(&why));
+        return;
+    }
+    metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, svid_expires_at(svid));
+    metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)generation);
+    health_set(&sidecar->health, "certificate", HEALTH_YES, "%s, serial %s", svid_id(svid)->text,
+               svid_serial_hex(svid));
+    log_event(&sidecar->log, LOG_INFO, "identity.in-force", LOG_TEXT("id", svid_id(svid)->text),
+              LOG_TEXT("serial", svid_serial_hex(svid)), LOG_INT("generation", generation),
+              LOG_INT("not_after", svid_expires_at(svid)));
+    footprint_shrink();
+}
+
+static void sidecar_agent_news(void *user, enum agent_news news, const struct agent_view *view)
+{
+    struct sidecar *sidecar = user;
+    struct failure why = {0};
+
+    (void)fail(&why, STATUS_OK, view->last_error_reason, "%s", view->last_error_detail);
+    switch (news) {
+    case AGENT_NEWS_ISSUED:
+        metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
+        metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, view->next_renewal);
+        log_event(&sidecar->log, LOG_INFO, "svid.issued", LOG_TEXT("method", view->method),
+                  LOG_TEXT("serial", view->serial), LOG_INT("not_after", view->not_after),
+                  LOG_INT("next_renewal", view->next_renewal),
+                  LOG_INT("outage_budget_s", view->outage_budget_s));
+        break;
+    case AGENT_NEWS_FAILED:
+        metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why.reason, 1);
+        log_event(&sidecar->log, LOG_WARN, "svid.not-issued", LOG_TEXT("method", view->method),
+                  LOG_FAILURE(&why), LOG_INT("failures", view->failures),
+                  LOG_INT("next_attempt_ms", view->next_attempt_ms),
+                  LOG_INT("outage_budget_s", view->outage_budget_s));
+        break;
+    case AGENT_NEWS_WORRY:
+        log_event(&sidecar->log, LOG_WARN, "svid.renewal-late", LOG_FAILURE(&why),
+                  LOG_INT("outage_budget_s", view->outage_budget_s));
+        break;
+    case AGENT_NEWS_EXPIRED:
+        log_event(&sidecar->log, LOG_ERROR, "svid.expired", LOG_FAILURE(&why),
+                  LOG_TEXT("detail_for_people",
+                           "mutual TLS fails until a new certificate is issued; attempts go on"));
+        break;
+    case AGENT_NEWS_CLOCK:
+        log_event(&sidecar->log, LOG_WARN, "clock.stepped", LOG_INT("skew_ms", view->skew_ms));
+        break;
+    }
+}
+
+static void sidecar_files_loaded(void *user, const struct failure *why)
+{
+    struct sidecar *sidecar = user;
+
+    if (why != NULL) {
+        metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why->reason, 1);
+        log_event(&sidecar->log, LOG_ERROR, "identity.files-refused", LOG_FAILURE(why),
+                  LOG_TEXT("still", "the identity in force stays"));
+    }
+}
+
+static void sidecar_mesh_loaded(void *user, struct snapshot *snapshot,
+                                const struct warnings *warnings)
+{
+    struct sidecar *sidecar = user;
+    const struct snapshot_workload *self =
+        snapshot_workload_find(snapshot, bytes_of(sidecar->settings->workload));
+    CLEARED(buffer) sentence = {.max = 4096};
+
+    warnings_clear(&sidecar->mesh_warnings);
+    warnings_copy(warnings, &sidecar->mesh_warnings);
+    for (size_t i = 0; i < warnings->count; i++) {
+        log_event(&sidecar->log, LOG_WARN, "mesh.warning", LOG_TEXT("detail", warnings->lines[i]));
+    }
+    proxy_take_snapshot(sidecar->proxy, snapshot);
+    metrics_gauge_set(METRIC_POLICY_GENERATION, LABEL_NONE, LABEL_NONE,
+                      (int64_t)snapshot_generation(snapshot));
+    metrics_gauge_set(METRIC_POLICY_LAST_GOOD, LABEL_NONE, LABEL_NONE, clock_unix_s());
+    metrics_gauge_set(METRIC_MESH_FILE_BROKEN, LABEL_NONE, LABEL_NONE, 0);
+    if (self == NULL) {
+        health_set(&sidecar->health, "policy", HEALTH_NO, "%s is not in the mesh file",
+                   sidecar->settings->workload);
+        log_event(&sidecar->log, LOG_ERROR, "mesh.unknown-workload",
+                  LOG_TEXT("workload", sidecar->settings->workload));
+        return;
+    }
+    health_set(&sidecar->health, "policy", HEALTH_YES, "mesh generation %llu",
+               (unsigned long long)snapshot_generation(snapshot));
+    if (snapshot_describe_access(self, &sentence) == STATUS_OK) {
+        log_event(&sidecar->log, LOG_INFO, "mesh.in-force",
+                  LOG_INT("generation", snapshot_generation(snapshot)),
+                  LOG_BYTES("access", bytes_trim(buffer_bytes(&sentence))));
+    }
+}
+
+static void sidecar_mesh_refused(void *user, enum status status, const struct failure *why)
+{
+    struct sidecar *sidecar = user;
+    bool has_one = file_source_current(sidecar->mesh) != NULL;
+
+    metrics_add_reason(0, status == STATUS_CONFIG || status == STATUS_PROTOCOL ? METRIC_POLICY_ERRORS
+                                                                                : METRIC_MESH_FILE_ERRORS,
+                       LABEL_NONE, LABEL_NONE, why->reason, 1);
+    metrics_gauge_set(METRIC_MESH_FILE_BROKEN, LABEL_NONE, LABEL_NONE, 1);
+    health_set(&sidecar->health, "policy", has_one ? HEALTH_YES : HEALTH_NO, "%s%s",
+               has_one ? "the last good one; the file now: " : "", why->detail);
+    log_event(&sidecar->log, LOG_ERROR, "mesh.refused", LOG_FAILURE(why),
+              LOG_TEXT("still", has_one ? "the last good mesh stays in force"
+                                        : "nothing is let through until there is a good one"));
+}
+
+static void sidecar_canary_proved(void *user, bool yes)
+{
+    struct sidecar *sidecar = user;
+
+    if (yes && health_get(&sidecar->health, "outbound-capture") != HEALTH_YES) {
+        log_event(&sidecar->log, LOG_INFO, "capture.outbound-proved");
+    }
+    health_set(&sidecar->health, "outbound-capture", yes ? HEALTH_YES : HEALTH_NO, "%s",
+               yes ? "the canary came back"
+                   : "the canary did not come back: did signet-init set the redirection, and does the "
+                     "proxy run as the user it excludes (1337)?");
+}
+
+/* ---- what the admin pages ask ---- */
+
+static const char *sidecar_drain_state(void *user)
+{
+    const struct sidecar *sidecar = user;
+
+    return sidecar->closing ? "stopped" : sidecar->draining ? "draining" : "running";
+}
+
+static bool sidecar_agent_view(void *user, struct agent_view *out_view)
+{
+    const struct sidecar *sidecar = user;
+
+    if (sidecar->agent == NULL) {
+        return false;
+    }
+    agent_look(sidecar->agent, out_view);
+    return true;
+}
+
+static const struct failure *sidecar_files_refusal(void *user)
+{
+    const struct sidecar *sidecar = user;
+
+    return sidecar->files == NULL ? NULL : files_refusal(sidecar->files);
+}
+
+static struct snapshot *sidecar_snapshot(void *user)
+{
+    const struct sidecar *sidecar = user;
+
+    return sidecar->mesh == NULL ? NULL : file_source_current(sidecar->mesh);
+}
+
+static const struct failure *sidecar_mesh_failure(void *user)
+{
+    const struct sidecar *sidecar = user;
+
+    return sidecar->mesh == NULL ? NULL : file_source_failure(sidecar->mesh);
+}
+
+static unsigned sidecar_num_connections(void *user)
+{
+    const struct sidecar *sidecar = user;
+
+    return proxy_num_live(sidecar->proxy);
+}
+
+static void sidecar_connections(void *user, struct json_writer *json)
+{
+    struct sidecar *sidecar = user;
+
+    proxy_describe(sidecar->proxy, json);
+}
+
+static enum status sidecar_settings_text(void *user, struct buffer *out)
+{
+    const struct sidecar *sidecar = user;
+
+    return buffer_add(out, sidecar->config_text);
+}
+
+/* ---- time, signals, the end ---- */
+
+static void sidecar_ticked(struct timer *timer, void *user)
+{
+    struct sidecar *sidecar = user;
+    struct identity_set *set = current_get(&sidecar->current);
+    struct agent_view view;
+
+    (void)timer;
+    if (sidecar->agent != NULL) {
+        agent_look(sidecar->agent, &view);
+        metrics_gauge_set(METRIC_OUTAGE_BUDGET, LABEL_NONE, LABEL_NONE, view.outage_budget_s);
+        if (view.skew_known) {
+            metrics_gauge_set(METRIC_CLOCK_SKEW, LABEL_NONE, LABEL_NONE, -view.skew_ms / 1000);
+        }
+    }
+    if (set != NULL && svid_expires_at(identity_set_svid(set)) <= clock_unix_s()) {
+        health_set(&sidecar->health, "certificate", HEALTH_NO, "expired at %lld",
+                   (long long)svid_expires_at(identity_set_svid(set)));
+    }
+    if (sidecar->plan->transparent && health_get(&sidecar->health, "inbound-capture") == HEALTH_UNPROVED &&
+        metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_MTLS) +
+                metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_PLAINTEXT) >
+            0) {
+        health_set(&sidecar->health, "inbound-capture", HEALTH_YES, "a captured connection came");
+    }
+    metrics_gauge_set(METRIC_READY, LABEL_NONE, LABEL_NONE, health_is_ready(&sidecar->health));
+    footprint_shrink_due();
+}
+
+static void sidecar_one_closed(void *user)
+{
+    struct sidecar *sidecar = user;
+
+    if (--sidecar->closers == 0) {
+        worker_stop(&sidecar->home);
+    }
+}
+
+/* Takes apart what was started, whatever that is; the loop then runs dry. */
+static void sidecar_close(struct sidecar *sidecar)
+{
+    if (sidecar->closing) {
+        return;
+    }
+    sidecar->closing = true;
+    signals_close(&sidecar->signals);
+    timer_close(&sidecar->tick, NULL);
+    timer_close(&sidecar->drain, NULL);
+    web_server_close(sidecar->admin);
+    web_server_close(sidecar->metrics);
+    web_server_close(sidecar->health_server);
+    canary_close(sidecar->canary);
+    current_unsubscribe(&sidecar->follows_identity);
+    proxy_stop(&sidecar->proxy);
+    sidecar->closers = 1;
+    if (sidecar->agent != NULL) {
+        sidecar->closers++;
+        agent_close(TAKE(sidecar->agent), sidecar_one_closed, sidecar);
+    }
+    if (sidecar->files != NULL) {
+        sidecar->closers++;
+        files_close(TAKE(sidecar->files), sidecar_one_closed, sidecar);
+    }
+    if (sidecar->mesh != NULL) {
+        sidecar->closers++;
+        file_source_close(TAKE(sidecar->mesh));
+    }
+    sidecar_one_closed(sidecar);
+}
+
+static void sidecar_drain_look(struct timer *timer, void *user)
+{
+    struct sidecar *sidecar = user;
+    unsigned live = proxy_num_live(sidecar->proxy);
+    bool late = clock_mono_ms() >= sidecar->drain_until_ms;
+
+    (void)timer;
+    if (live > 0 && !late) {
+        return;
+    }
+    log_event(&sidecar->log, late && live > 0 ? LOG_WARN : LOG_INFO, "proxy.drained",
+              LOG_INT("connections_cut", live));
+    sidecar_close(sidecar);
+}
+
+static void sidecar_signalled(void *user, int number)
+{
+    struct sidecar *sidecar = user;
+
+    if (number == SIGHUP) {
+        access_sink_reopen(&sidecar->access);
+        if (sidecar->mesh != NULL) {
+            file_source_reload(sidecar->mesh);
+        }
+        if (sidecar->agent != NULL) {
+            agent_hurry(sidecar->agent);
+        }
+        return;
+    }
+    if (sidecar->draining) {
+        log_event(&sidecar->log, LOG_WARN, "proxy.drain-cut-short", LOG_INT("signal", number));
+        sidecar_close(sidecar);
+        return;
+    }
+    sidecar->draining = true;
+    sidecar->drain_until_ms = clock_mono_ms() + (uint64_t)sidecar->settings->drain_limit_ms;
+    metrics_gauge_set(METRIC_DRAINING, LABEL_NONE, LABEL_NONE, 1);
+    health_set(&sidecar->health, "drain", HEALTH_NO, "TERM came; connections may finish");
+    log_event(&sidecar->log, LOG_INFO, "proxy.draining", LOG_INT("signal", number),
+              LOG_INT("connections", proxy_num_live(sidecar->proxy)),
+              LOG_INT("limit_ms", sidecar->settings->drain_limit_ms));
+    timer_start(&sidecar->drain, 0, SIDECAR_DRAIN_LOOK_MS);
+}
+
+/* ---- the start, in order ---- */
+
+static enum status sidecar_start_proxy(struct sidecar *sidecar, struct failure *why)
+{
+    struct proxy_options options = {
+        .num_workers = sidecar->plan->num_workers,
+        .transparent = sidecar->plan->transparent,
+        .outbound = sidecar->plan->outbound,
+        .inbound = sidecar->plan->inbound,
+        .forwards = sidecar->plan->forwards,
+        .num_forwards = sidecar->plan->num_forwards,
+        .posture = sidecar->plan->posture,
+        .lane = sidecar->plan->lane,
+    };
+
+    sidecar->access.fd = -1;
+    if (strcmp(sidecar->settings->access_log, "off") != 0) {
+        TRY(access_sink_open(&sidecar->access, sidecar->settings->access_log, why));
+        options.lane.access = &sidecar->access;
+    }
+    return proxy_start(&sidecar->home, &options, &sidecar->proxy, why);
+}
+
+static enum status sidecar_start_identity(struct sidecar *sidecar, struct failure *why)
+{
+    const struct proxy_settings *settings = sidecar->settings;
+    struct agent_options agent = {
+        .control_address = settings->control_address,
+        .trust_domain = settings->trust_domain,
+        .token_file = settings->token_file,
+        .bundle_file = settings->bootstrap_bundle,
+        .bundle_sha256 = settings->bundle_sha256,
+        .news = sidecar_agent_news,
+        .user = sidecar,
+    };
+    struct files_options files = {
+        .chain_file = settings->chain_file,
+        .key_file = settings->key_file,
+        .bundle_file = settings->bundle_file,
+        .trust_domain = settings->trust_domain,
+        .loaded = sidecar_files_loaded,
+        .user = sidecar,
+    };
+
+    current_init(&sidecar->current);
+    sidecar->follows_identity.changed = sidecar_identity_changed;
+    sidecar->follows_identity.user = sidecar;
+    current_subscribe(&sidecar->current, &sidecar->follows_identity);
+    health_set(&sidecar->health, "certificate", HEALTH_NO, "none yet");
+    if (sidecar->plan->from_files) {
+        return files_start(&sidecar->home, &sidecar->current, &files, &sidecar->files, why);
+    }
+    return agent_start(&sidecar->home, &sidecar->current, &agent, &sidecar->agent, why);
+}
+
+static void sidecar_start_mesh(struct sidecar *sidecar)
+{
+    static const struct file_source_events events = {
+        .loaded = sidecar_mesh_loaded,
+        .refused = sidecar_mesh_refused,
+        .closed = sidecar_one_closed,
+    };
+
+    if (sidecar->settings->mesh != NULL) {
+        health_set(&sidecar->health, "policy", HEALTH_NO, "not loaded yet");
+        sidecar->mesh = file_source_start(&sidecar->home.loop, sidecar->settings->mesh, &events,
+                                          sidecar);
+    }
+    if (sidecar->plan->transparent) {
+        health_set(&sidecar->health, "outbound-capture", HEALTH_NO, "the canary is on its way");
+        health_set(&sidecar->health, "inbound-capture", HEALTH_UNPROVED,
+                   "no captured connection yet; `signet-init check` proves it");
+        sidecar->canary = canary_start(&sidecar->home, sidecar_canary_proved, sidecar);
+    }
+}
+
+static void sidecar_fill_listeners(struct sidecar *sidecar)
+{
+    size_t count = sidecar->plan->num_forwards;
+
+    sidecar->listeners = memory_make(count * sizeof *sidecar->listeners);
+    for (size_t i = 0; i < count; i++) {
+        const struct forward *forward = &sidecar->plan->forwards[i];
+        char text[ADDRESS_TEXT_MAX];
+
+        sidecar->listeners[i] = (struct admin_listener){
+            .listen = memory_text(address_print(&forward->listen, text)),
+            .forward = NULL,
+            .direction = forward->inbound ? "inbound" : "outbound",
+            .mode = MTLS_STRICT,
+            .peer = forward->peer_id,
+        };
+        sidecar->listeners[i].forward = memory_text(address_print(&forward->to, text));
+    }
+}
+
+static void sidecar_fill_sources(struct sidecar *sidecar)
+{
+    static const struct admin_library libraries[] = {{"libuv", SIDECAR_UV_VERSION}};
+
+    sidecar_fill_listeners(sidecar);
+    sidecar->sources = (struct admin_sources){
+        .user = sidecar,
+        .name = sidecar->settings->name,
+        .workload = sidecar->settings->workload,
+        .version = SIGNET_VERSION,
+        .libraries = libraries,
+        .num_libraries = sizeof libraries / sizeof libraries[0],
+        .started_at = clock_unix_s(),
+        .started_mono_ms = clock_mono_ms(),
+        .drain_state = sidecar_drain_state,
+        .health = &sidecar->health,
+        .current = &sidecar->current,
+        .agent_view = sidecar_agent_view,
+        .files_refusal = sidecar_files_refusal,
+        .snapshot = sidecar_snapshot,
+        .mesh_failure = sidecar_mesh_failure,
+        .mesh_warnings = &sidecar->mesh_warnings,
+        .num_connections = sidecar_num_connections,
+        .connections = sidecar_connections,
+        .listeners = sidecar->listeners,
+        .num_listeners = sidecar->plan->num_forwards,
+        .settings = sidecar_settings_text,
+    };
+}
+
+/* The folders above a unix socket: /run/signet and /run/signet/NAME. */
+static enum status sidecar_make_folders(const char *socket_path, struct failure *why)
+{
+    char *path = memory_text(socket_path);
+    enum status status = STATUS_OK;
+
+    for (char *slash = strchr(path + 1, '/'); slash != NULL && status == STATUS_OK;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+            status = fail_os(why, errno, "settings/admin-address", "making the folder %s", path);
+        }
+        *slash = '/';
+    }
+    free(path);
+    return status;
+}
+
+static enum status sidecar_start_server(struct sidecar *sidecar, const char *address,
+                                        const struct web_route *routes, size_t num_routes,
+                                        struct web_server **out_server, struct failure *why)
+{
+    struct web_server_options options = {.address = address,
+                                         .routes = routes,
+                                         .num_routes = num_routes,
+                                         .local_host_only = routes == sidecar->admin_routes};
+
+    if (address == NULL || strcmp(address, "off") == 0) {
+        return STATUS_OK;
+    }
+    if (strncmp(address, "unix:", 5) == 0) {
+        TRY(sidecar_make_folders(address + 5, why));
+    }
+    return web_server_start(&sidecar->home, &options, out_server, why);
+}
+
+static enum status sidecar_start_web(struct sidecar *sidecar, struct failure *why)
+{
+    const struct proxy_settings *settings = sidecar->settings;
+
+    sidecar_fill_sources(sidecar);
+    pages_routes(&sidecar->sources, sidecar->admin_routes);
+    sidecar->metrics_routes[0] = metrics_page_route(METRICS_PROXY);
+    sidecar->health_routes[0] = health_livez_route(&sidecar->health);
+    sidecar->health_routes[1] = health_readyz_route(&sidecar->health);
+    TRY(sidecar_start_server(sidecar, sidecar->plan->admin_address, sidecar->admin_routes,
+                             PAGES_ROUTES, &sidecar->admin, why));
+    TRY(sidecar_start_server(sidecar, settings->metrics_address, sidecar->metrics_routes, 1,
+                             &sidecar->metrics, why));
+    return sidecar_start_server(sidecar, settings->health_address, sidecar->health_routes, 2,
+                                &sidecar->health_server, why);
+}
+
+static enum status sidecar_start_all(struct sidecar *sidecar, enum sidecar_exit *out_exit,
+                                     struct failure *why)
+{
+    *out_exit = SIDECAR_EXIT_LISTEN;
+    TRY(sidecar_start_proxy(sidecar, why));
+    TRY(sidecar_start_web(sidecar, why));
+    *out_exit = SIDECAR_EXIT_IDENTITY;
+    TRY(sidecar_start_identity(sidecar, why));
+    *out_exit = SIDECAR_EXIT_OK;
+    sidecar_start_mesh(sidecar);
+    return STATUS_OK;
+}
+
+static void sidecar_finish(struct sidecar *sidecar)
+{
+    worker_run_main(&sidecar->home);
+    worker_clear(&sidecar->home);
+    current_clear(&sidecar->current);
+    warnings_clear(&sidecar->mesh_warnings);
+    access_sink_close(&sidecar->access);
+    for (size_t i = 0; sidecar->listeners != NULL && i < sidecar->plan->num_forwards; i++) {
+        free((char *)sidecar->listeners[i].listen);
+        free((char *)sidecar->listeners[i].forward);
+    }
+    free(sidecar->listeners);
+    free(sidecar);
+}
+
+enum status sidecar_start(const struct proxy_settings *settings, struct sidecar_plan *plan,
+                          struct bytes config_text, struct sidecar **out_sidecar,
+                          enum sidecar_exit *out_exit, struct failure *why)
+{
+    struct sidecar *sidecar = memory_make(sizeof *sidecar);
+    enum status status;
+
+    sidecar->settings = settings;
+    sidecar->plan = plan;
+    sidecar->config_text = config_text;
+    log_init(&sidecar->log, "sidecar");
+    current_init(&sidecar->current);
+    worker_init_main(&sidecar->home);
+    signals_start(&sidecar->signals, &sidecar->home.loop, sidecar_signalled, sidecar);
+    timer_init(&sidecar->tick, &sidecar->home.loop, sidecar_ticked, sidecar);
+    timer_init(&sidecar->drain, &sidecar->home.loop, sidecar_drain_look, sidecar);
+    status = sidecar_start_all(sidecar, out_exit, why);
+    if (status != STATUS_OK) {
+        sidecar_close(sidecar);
+        sidecar_finish(sidecar);
+        return status;
+    }
+    timer_start(&sidecar->tick, SIDECAR_TICK_MS, SIDECAR_TICK_MS);
+    metrics_set_version(SIGNET_VERSION);
+    metrics_gauge_set(METRIC_START_TIME, LABEL_NONE, LABEL_NONE, clock_unix_s());
+    log_event(&sidecar->log, LOG_INFO, "proxy.started", LOG_TEXT("version", SIGNET_VERSION),
+              LOG_TEXT("capture", settings->capture), LOG_INT("workers", plan->num_workers),
+              LOG_TEXT("workload", settings->workload), LOG_TEXT("admin", plan->admin_address),
+              LOG_TEXT("metrics", settings->metrics_address));
+    *out_sidecar = sidecar;
+    return STATUS_OK;
+}
+
+void sidecar_run(struct sidecar *sidecar)
+{
+    struct log log = sidecar->log;
+
+    sidecar_finish(sidecar);
+    log_event(&log, LOG_INFO, "proxy.stopped");
+}

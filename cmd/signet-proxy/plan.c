@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/signet-proxy/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/runtime/base/memory.h"
+#include "core/trust/identity/spiffe_id.h"
+
+/* "LISTEN=FORWARD[,peer=SPIFFE_ID]" */
+static enum status sidecar_plan_forward(const char *text, bool inbound, struct forward *out,
+                                        struct failure *why)
+{
+    static const char peer_word[] = ",peer=";
+    struct bytes rest = bytes_of(text);
+    struct bytes listen = bytes_split(&rest, '=');
+    const char *peer = rest.at == NULL ? NULL : strstr((const char *)rest.at, peer_word);
+    struct spiffe_id id;
+
+    if (rest.at == NULL) {
+        return fail(why, STATUS_CONFIG, "settings/listener", "--%s \"%s\": write LISTEN=FORWARD%s",
+                    inbound ? "inbound" : "outbound", text,
+                    inbound ? "[,peer=SPIFFE_ID]" : ",peer=SPIFFE_ID");
+    }
+    if (peer != NULL) {
+        TRY(spiffe_id_parse(bytes_of(peer + sizeof peer_word - 1), &id, why));
+        rest.len = (size_t)((const uint8_t *)peer - rest.at);
+    } else if (!inbound) {
+        return fail(why, STATUS_CONFIG, "settings/listener",
+                    "--outbound \"%s\": who must be at the other end? Add ,peer=SPIFFE_ID", text);
+    }
+    *out = (struct forward){.inbound = inbound};
+    TRY(address_parse(listen, &out->listen, why));
+    TRY(address_parse(rest, &out->to, why));
+    if (address_is_unix(&out->listen)) {
+        return fail(why, STATUS_CONFIG, "settings/listener",
+                    "\"%s\": listen on ADDRESS:PORT (forwarding to unix:PATH is possible)", text);
+    }
+    out->peer_id = peer == NULL ? NULL : memory_text(id.text);
+    return STATUS_OK;
+}
+
+static enum status sidecar_plan_forwards(const struct proxy_settings *settings,
+                                         struct sidecar_plan *plan, struct failure *why)
+{
+    size_t count = settings->inbound.num_items + settings->outbound.num_items;
+
+    plan->forwards = memory_make(count * sizeof *plan->forwards);
+    for (size_t i = 0; i < count; i++) {
+        bool inbound = i < settings->inbound.num_items;
+        const char *text = inbound ? settings->inbound.items[i]
+                                   : settings->outbound.items[i - settings->inbound.num_items];
+
+        TRY(sidecar_plan_forward(text, inbound, &plan->forwards[i], why));
+        plan->num_forwards++;
+    }
+    plan->transparent = strcmp(settings->capture, "transparent") == 0;
+    if (!plan->transparent && count == 0) {
+        return fail(why, STATUS_CONFIG, "settings/listener",
+                    "capture is explicit, but there is no --inbound and no --outbound");
+    }
+    return STATUS_OK;
+}
+
+static enum status sidecar_plan_identity(const struct proxy_settings *settings,
+                                         struct sidecar_plan *plan, struct failure *why)
+{
+    struct spiffe_id domain;
+    int files = (settings->chain_file != NULL) + (settings->key_file != NULL) +
+                (settings->bundle_file != NULL);
+
+    TRY(spiffe_id_of_domain(bytes_of(settings->trust_domain), &domain, why));
+    if (files != 0 && files != 3) {
+        return fail(why, STATUS_CONFIG, "settings/identity",
+                    "chain_file, key_file and bundle_file belong together; %d of them are set",
+                    files);
+    }
+    plan->from_files = files == 3;
+    if (plan->from_files && settings->control_address != NULL) {
+        return fail(why, STATUS_CONFIG, "settings/identity",
+                    "an identity comes from files or from control_address, not from both");
+    }
+    if (plan->from_files) {
+        return STATUS_OK;
+    }
+    if (settings->control_address == NULL) {
+        return fail(why, STATUS_CONFIG, "settings/identity",
+                    "who am I? Set control_address and token_file, or chain_file, key_file and "
+                    "bundle_file");
+    }
+    if ((settings->bootstrap_bundle != NULL) == (settings->bundle_sha256 != NULL)) {
+        return fail(why, STATUS_CONFIG, "settings/first-bundle",
+                    "set bootstrap_bundle (a PEM file) or bundle_sha256 (a pin), one of them: without "
+                    "it anybody could pose as the control plane");
+    }
+    return STATUS_OK;
+}
+
+static enum status sidecar_plan_mesh(const struct proxy_settings *settings,
+                                     struct sidecar_plan *plan, struct failure *why)
+{
+    if (plan->transparent && (settings->mesh == NULL || settings->workload == NULL)) {
+        return fail(why, STATUS_CONFIG, "settings/mesh",
+                    "capture is transparent: mesh (the mesh file) and workload (\"namespace/name\") "
+                    "are needed");
+    }
+    if ((settings->mesh == NULL) != (settings->workload == NULL)) {
+        return fail(why, STATUS_CONFIG, "settings/mesh", "mesh and workload belong together");
+    }
+    if (settings->workload != NULL && strchr(settings->workload, '/') == NULL) {
+        return fail(why, STATUS_CONFIG, "settings/workload", "\"%s\": write namespace/name",
+                    settings->workload);
+    }
+    return STATUS_OK;
+}
+
+static bool sidecar_plan_is_off(const char *address)
+{
+    return strcmp(address, "off") == 0;
+}
+
+static void sidecar_plan_admin(const struct proxy_settings *settings, struct sidecar_plan *plan)
+{
+    if (settings->admin_address == NULL) {
+        plan->admin_address = settings->name == NULL
+                                  ? memory_text("127.0.0.1:15000")
+                                  : memory_format("unix:/run/signet/%s/admin.sock", settings->name);
+    } else if (!sidecar_plan_is_off(settings->admin_address)) {
+        plan->admin_address = memory_text(settings->admin_address);
+    }
+}
+
+static enum status sidecar_plan_addresses(const struct proxy_settings *settings,
+                                          struct sidecar_plan *plan, struct failure *why)
+{
+    struct ip any = {0};
+
+    if (settings->name != NULL && (strchr(settings->name, '/') != NULL || settings->name[0] == '.')) {
+        return fail(why, STATUS_CONFIG, "settings/name",
+                    "name is \"%s\": it becomes a folder's name, without / and not beginning with a dot",
+                    settings->name);
+    }
+    sidecar_plan_admin(settings, plan);
+    if (plan->admin_address != NULL) {
+        struct address at;
+
+        TRY(address_parse(bytes_of(plan->admin_address), &at, why));
+        if (!address_is_unix(&at) && !address_is_loopback(&at)) {
+            return fail(why, STATUS_CONFIG, "settings/admin-address",
+                        "admin_address is %s: only loopback or unix:PATH", plan->admin_address);
+        }
+    }
+    plan->inbound = address_of_ip(&any, (uint16_t)settings->inbound_port);
+    plan->outbound = address_of_ip(&any, (uint16_t)settings->outbound_port);
+    if (plan->transparent && settings->inbound_port == settings->outbound_port) {
+        return fail(why, STATUS_CONFIG, "settings/ports",
+                    "inbound_port and outbound_port are both %lld",
+                    (long long)settings->inbound_port);
+    }
+    return STATUS_OK;
+}
+
+static enum status sidecar_plan_fill(const struct proxy_settings *settings,
+                                     struct sidecar_plan *plan, struct failure *why)
+{
+    TRY(sidecar_plan_forwards(settings, plan, why));
+    TRY(sidecar_plan_identity(settings, plan, why));
+    TRY(sidecar_plan_mesh(settings, plan, why));
+    TRY(sidecar_plan_addresses(settings, plan, why));
+    TRY(posture_parse_groups(bytes_of(settings->tls_groups), &plan->posture, why));
+    plan->lane.limit_ms[LANE_LIMIT_IDENTITY] = (uint32_t)settings->first_identity_limit_ms;
+    plan->lane.limit_ms[LANE_LIMIT_SNIFF] = (uint32_t)settings->sniff_limit_ms;
+    plan->lane.limit_ms[LANE_LIMIT_HANDSHAKE] = (uint32_t)settings->handshake_limit_ms;
+    plan->lane.limit_ms[LANE_LIMIT_DIAL] = (uint32_t)settings->dial_limit_ms;
+    plan->lane.workload = settings->workload;
+    plan->lane.has_mesh = settings->mesh != NULL;
+    plan->num_workers =
+        settings->workers > 0 ? (unsigned)settings->workers : worker_count_default();
+    plan->num_workers = plan->num_workers > 64 ? 64 : plan->num_workers;
+    return STATUS_OK;
+}
+
+enum status sidecar_plan_make(const struct proxy_settings *settings, struct sidecar_plan *out_plan,
+                              struct failure *why)
+{
+    CLEARED(sidecar_plan) plan = {0};
+
+    TRY(sidecar_plan_fill(settings, &plan, why));
+    *out_plan = plan;
+    plan = (struct sidecar_plan){0};
+    return STATUS_OK;
+}
+
+void sidecar_plan_clear(struct sidecar_plan *plan)
+{
+    for (size_t i = 0; i < plan->num_forwards; i++) {
+        free(plan->forwards[i].peer_id);
+    }
+    free(plan->forwards);
+    free(plan->admin_address);
+    *plan = (struct sidecar_plan){0};
+}

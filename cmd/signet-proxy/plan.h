@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the settings mean together: the identity's source, the listeners, the addresses. Judged before
+ * anything is opened, so that --check and a start say the same.
+ */
+#ifndef SIGNET_CMD_SIGNET_PROXY_PLAN_H
+#define SIGNET_CMD_SIGNET_PROXY_PLAN_H
+
+#include "cmd/signet-proxy/settings.h"
+#include "core/sidecar/proxy/proxy.h"
+
+struct sidecar_plan {
+    bool from_files;          /* identity from chain, key and bundle files; else from the agent */
+    struct forward *forwards; /* owned; the explicit listeners */
+    size_t num_forwards;
+    struct posture posture;
+    char *admin_address; /* owned; NULL: off */
+    struct lane_options lane; /* its borrowed texts are the settings' */
+    struct address inbound;
+    struct address outbound;
+    bool transparent;
+    unsigned num_workers;
+};
+
+/*
+ * sidecar_plan_make judges the settings, which outlive the plan. Give it back with sidecar_plan_clear().
+ * STATUS_CONFIG "settings/…", "address/…", "posture/group", "spiffe-id/…".
+ */
+enum status sidecar_plan_make(const struct proxy_settings *settings, struct sidecar_plan *out_plan,
+                              struct failure *why) MUST_USE;
+
+/* sidecar_plan_clear frees what it holds. A zeroed plan may be cleared. */
+void sidecar_plan_clear(struct sidecar_plan *plan);
+
+#endif
