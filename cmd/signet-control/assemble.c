@@ -96,9 +96,8 @@ static enum status control_read_entries(const struct control_settings *settings,
                                         const struct registry *registry,
                                         struct entry_file *out_file, struct failure *why)
 {
-    return settings->entries == NULL
-               ? STATUS_OK
-               : entry_file_read(registry, settings->entries, out_file, why);
+    return settings->entries == NULL ? STATUS_OK
+                                     : entry_file_read(registry, settings->entries, out_file, why);
 }
 
 /* Opens what is in the data folder; `only_if_there` makes nothing new. */
@@ -180,8 +179,8 @@ static enum status control_load_entries(struct control *control, struct failure 
         return STATUS_OK;
     }
     TRY(entry_load(&control->registry, file.entries, file.count, why));
-    log_event(&control->log, LOG_INFO, "entries.loaded", LOG_TEXT("file", control->settings->entries),
-              LOG_INT("count", (int64_t)file.count));
+    log_event(&control->log, LOG_INFO, "entries.loaded",
+              LOG_TEXT("file", control->settings->entries), LOG_INT("count", (int64_t)file.count));
     return STATUS_OK;
 }
 
@@ -289,14 +288,17 @@ static enum status control_start_data(struct control *control, struct failure *w
 static enum status control_start_grpc(struct control *control, struct failure *why)
 {
     struct issuer issuer = {.registry = &control->registry, .authority = control->authority};
+    struct own_identity_plan own = {.authority = control->authority,
+                                    .registry = &control->registry,
+                                    .changed = control_identity_changed,
+                                    .user = control};
     struct rpc_server_options options = {.address = control->settings->listen_address,
                                          .methods = control->certificates.methods,
                                          .num_methods = CERTIFICATES_METHODS};
 
     certificates_init(&control->certificates, &issuer);
     control->queue = rpc_queue_start(&control->main);
-    TRY(own_identity_start(&control->main.loop, control->authority, &control->registry,
-                           control_identity_changed, control, &control->own, why));
+    TRY(own_identity_start(&control->main.loop, &own, &control->own, why));
     TRY(rpc_server_credentials_make(own_identity_set(control->own), &control->credentials, why));
     options.credentials = rpc_server_credentials_raw(control->credentials);
     options.judge = rpc_server_credentials_judge(control->credentials);
@@ -337,22 +339,24 @@ static void control_log_started(struct control *control)
     const struct bundle *bundle = authority_bundle(control->authority);
     char pin[2 * BUNDLE_SHA256_LEN + 1];
 
-    bytes_to_hex(bytes_make(bundle_root_sha256(bundle_domain(bundle, 0), 0), BUNDLE_SHA256_LEN), pin);
+    bytes_to_hex(bytes_make(bundle_root_sha256(bundle_domain(bundle, 0), 0), BUNDLE_SHA256_LEN),
+                 pin);
     metrics_set_version(SIGNET_VERSION);
     metrics_gauge_set(METRIC_START_TIME, LABEL_NONE, LABEL_NONE, clock_unix_s());
     if (settings->demo_lifetimes) {
         log_event(&control->log, LOG_WARN, "control.demo-lifetimes",
                   LOG_INT("leaf_life_s", settings->leaf_life_s),
-                  LOG_TEXT("detail", "certificates may live only seconds: fine to look at rotation, "
-                                     "an outage waiting to happen for real workloads"));
+                  LOG_TEXT("detail",
+                           "certificates may live only seconds: fine to look at rotation, "
+                           "an outage waiting to happen for real workloads"));
     }
     log_event(&control->log, LOG_INFO, "control.started", LOG_TEXT("version", SIGNET_VERSION),
               LOG_TEXT("trust_domain", settings->trust_domain),
               LOG_TEXT("listen", settings->listen_address),
               LOG_INT("port", rpc_server_port(control->server)),
               LOG_TEXT("admin", settings->admin_address),
-              LOG_TEXT("metrics", settings->metrics_address),
-              LOG_TEXT("root_sha256", pin), LOG_INT("leaf_life_s", settings->leaf_life_s));
+              LOG_TEXT("metrics", settings->metrics_address), LOG_TEXT("root_sha256", pin),
+              LOG_INT("leaf_life_s", settings->leaf_life_s));
 }
 
 static enum status control_start_all(struct control *control, struct bytes config_text,

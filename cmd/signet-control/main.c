@@ -47,9 +47,10 @@ static int main_print_help(void)
     if (setting_print_help(&main_table, &text) != STATUS_OK) {
         return (int)CONTROL_EXIT_SETTINGS;
     }
-    (void)printf("%.*s\nExit codes: 0 in order; 2 command line, settings, entries or passphrase file; "
-                 "3 data folder; 4 cannot listen.\n",
-                 (int)text.len, (const char *)text.at);
+    (void)printf(
+        "%.*s\nExit codes: 0 in order; 2 command line, settings, entries or passphrase file; "
+        "3 data folder; 4 cannot listen.\n",
+        (int)text.len, (const char *)text.at);
     return (int)CONTROL_EXIT_OK;
 }
 

@@ -4,10 +4,8 @@
 #include "core/control/registry/instance.h"
 
 struct attest_record {
-    const struct attest_proof *proof;
     const struct attested *attested;
-    const char *serial;
-    int64_t expires_at;
+    struct instance_certificate certificate;
 };
 
 static enum status attest_record_issued(struct store *store, void *user, struct failure *why)
@@ -15,17 +13,16 @@ static enum status attest_record_issued(struct store *store, void *user, struct 
     const struct attest_record *record = user;
 
     return instance_issued(store, record->attested->entry.name, record->attested->instance,
-                           record->proof->leaf_serial, record->serial, record->expires_at, why);
+                           &record->certificate, why);
 }
 
 enum status attest_issued(struct registry *registry, const struct attest_proof *proof,
                           const struct attested *attested, const char *serial, int64_t expires_at,
                           struct failure *why)
 {
-    struct attest_record record = {.proof = proof,
-                                   .attested = attested,
-                                   .serial = serial,
-                                   .expires_at = expires_at};
+    struct attest_record record = {
+        .attested = attested,
+        .certificate = {.used = proof->leaf_serial, .serial = serial, .expires_at = expires_at}};
 
     return store_change(registry->store, attest_record_issued, &record, why);
 }

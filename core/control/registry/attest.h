@@ -16,19 +16,20 @@
 
 /* What a caller proves himself with; borrowed for the call. */
 struct attest_proof {
-    struct bytes token;          /* of attest_join_token: the bearer token as it came */
-    const struct spiffe_id *leaf; /* of attest_leaf: the identity in the verified live leaf; or NULL */
-    int64_t leaf_expires_at;     /* of attest_leaf: Unix s, least of the chain */
-    struct bytes leaf_serial;    /* of attest_leaf: the leaf's serial number in hex */
-    struct digest key;           /* of the new public key that the caller shows: SHA-256 of its SPKI */
-    int64_t now;                 /* Unix s */
+    struct bytes token; /* of attest_join_token: the bearer token as it came */
+    const struct spiffe_id
+        *leaf;                /* of attest_leaf: the identity in the verified live leaf; or NULL */
+    int64_t leaf_expires_at;  /* of attest_leaf: Unix s, least of the chain */
+    struct bytes leaf_serial; /* of attest_leaf: the leaf's serial number in hex */
+    struct digest key;        /* of the new public key that the caller shows: SHA-256 of its SPKI */
+    int64_t now;              /* Unix s */
 };
 
 /* What was proved. */
 struct attested {
     struct entry entry;
     char instance[49]; /* which workload of that entry, as instance.h counts them */
-    bool adopted;      /* a live leaf that no known instance has: a copy, or the store was restored */
+    bool adopted; /* a live leaf that no known instance has: a copy, or the store was restored */
 };
 
 struct attestor {
@@ -57,7 +58,8 @@ extern const struct attestor attest_leaf;
 
 /*
  * attest_issued records the certificate that followed: its serial number is how the instance will be
- * known at its next renewal. STATUS_NOT_FOUND "instance/unknown" (its entry was removed meanwhile); "store/…".
+ * known at its next renewal.
+ * STATUS_NOT_FOUND "instance/unknown" (its entry was removed meanwhile); "store/…".
  */
 enum status attest_issued(struct registry *registry, const struct attest_proof *proof,
                           const struct attested *attested, const char *serial, int64_t expires_at,

@@ -53,8 +53,8 @@ static bool entry_is_alphanumeric(uint8_t letter)
 
 static enum status entry_check_name(struct bytes name, struct failure *why)
 {
-    bool good = name.len > 0 && name.len <= ENTRY_NAME_MAX &&
-                entry_is_alphanumeric(name.at[0]) && entry_is_alphanumeric(name.at[name.len - 1]);
+    bool good = name.len > 0 && name.len <= ENTRY_NAME_MAX && entry_is_alphanumeric(name.at[0]) &&
+                entry_is_alphanumeric(name.at[name.len - 1]);
 
     for (size_t i = 0; good && i < name.len; i++) {
         good = entry_is_alphanumeric(name.at[i]) || name.at[i] == '.' || name.at[i] == '-';
@@ -98,8 +98,9 @@ static enum status entry_check_id(const struct registry *registry, struct bytes 
                     path_len);
     }
     if (!bytes_equal_text(spiffe_id_trust_domain(out_id), registry->trust_domain)) {
-        return fail(why, STATUS_CONFIG, "entry/trust-domain", "%.100s is not of our trust domain %.100s",
-                    out_id->text, registry->trust_domain);
+        return fail(why, STATUS_CONFIG, "entry/trust-domain",
+                    "%.100s is not of our trust domain %.100s", out_id->text,
+                    registry->trust_domain);
     }
     if (spiffe_id_equal(out_id, &registry->own)) {
         return fail(why, STATUS_CONFIG, "entry/reserved",
@@ -151,7 +152,8 @@ static enum status entry_decode_field(const struct record_field *field, struct e
     case ENTRY_TAG_INSTANCES:
         TRY(record_number(field, &number, why));
         if (number < 0 || number > UINT32_MAX) {
-            return fail(why, STATUS_PROTOCOL, "entry/record", "field %d is out of range", field->tag);
+            return fail(why, STATUS_PROTOCOL, "entry/record", "field %d is out of range",
+                        field->tag);
         }
         *(field->tag == ENTRY_TAG_LIFE ? &entry->max_life_s : &entry->max_instances) =
             (uint32_t)number;
@@ -219,9 +221,8 @@ enum status entry_of_identity(struct registry *registry, const struct spiffe_id 
     CLEARED(buffer) name = {.max = ENTRY_NAME_MAX};
     struct entry entry;
     struct entry_key key;
-    enum status status = store_get(registry->store,
-                                   entry_key_of(&key, "identity", spiffe_id_text(id)), &name, NULL,
-                                   why);
+    enum status status = store_get(
+        registry->store, entry_key_of(&key, "identity", spiffe_id_text(id)), &name, NULL, why);
 
     if (status == STATUS_NOT_FOUND) {
         return fail(why, STATUS_NOT_FOUND, "entry/unknown", "no entry is %.200s", id->text);
@@ -229,7 +230,8 @@ enum status entry_of_identity(struct registry *registry, const struct spiffe_id 
     TRY(status);
     TRY(entry_get(registry, buffer_bytes(&name), &entry, why));
     if (!spiffe_id_equal(&entry.spiffe_id, id)) {
-        return fail(why, STATUS_IO, "store/damaged", "entry %s is not %.150s", entry.name, id->text);
+        return fail(why, STATUS_IO, "store/damaged", "entry %s is not %.150s", entry.name,
+                    id->text);
     }
     *out_entry = entry;
     return STATUS_OK;
@@ -262,7 +264,8 @@ static enum status entry_check_identity_free(struct registry *registry, const st
     struct entry holder;
     enum status status = entry_of_identity(registry, &entry->spiffe_id, &holder, why);
 
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && strcmp(holder.name, entry->name) == 0)) {
+    if (status == STATUS_NOT_FOUND ||
+        (status == STATUS_OK && strcmp(holder.name, entry->name) == 0)) {
         return STATUS_OK;
     }
     TRY(status);
@@ -289,7 +292,8 @@ static enum status entry_forget_identity(struct store *store, const struct entry
 {
     struct entry_key key;
 
-    TRY(store_remove(store, entry_key_of(&key, "identity", spiffe_id_text(&entry->spiffe_id)), why));
+    TRY(store_remove(store, entry_key_of(&key, "identity", spiffe_id_text(&entry->spiffe_id)),
+                     why));
     TRY(token_revoke_all(store, bytes_of(entry->name), why));
     return instance_forget_all(store, entry->name, why);
 }
@@ -329,7 +333,8 @@ static enum status entry_store_one(struct entry_job *job, const struct entry *en
                     old.name, old.spiffe_id.text);
     }
     if (status == STATUS_NOT_FOUND && count >= ENTRIES_MAX) {
-        return fail(why, STATUS_LIMIT, "entry/too-many", "the registry holds %d entries", ENTRIES_MAX);
+        return fail(why, STATUS_LIMIT, "entry/too-many", "the registry holds %d entries",
+                    ENTRIES_MAX);
     }
     TRY(entry_check_identity_free(job->registry, entry, why));
     if (status == STATUS_OK) {
@@ -364,10 +369,8 @@ enum status entry_add(struct registry *registry, const struct entry *entry, stru
 enum status entry_load(struct registry *registry, const struct entry *entries, size_t num_entries,
                        struct failure *why)
 {
-    struct entry_job job = {.registry = registry,
-                            .entries = entries,
-                            .num_entries = num_entries,
-                            .may_replace = true};
+    struct entry_job job = {
+        .registry = registry, .entries = entries, .num_entries = num_entries, .may_replace = true};
 
     return store_change(registry->store, entry_store_all, &job, why);
 }
@@ -395,7 +398,8 @@ struct entry_walk {
     void *user;
 };
 
-static enum status entry_visit(void *user, struct bytes key, struct bytes value, struct failure *why)
+static enum status entry_visit(void *user, struct bytes key, struct bytes value,
+                               struct failure *why)
 {
     const struct entry_walk *walk = user;
     struct entry entry;

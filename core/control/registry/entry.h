@@ -19,22 +19,22 @@
 #define ENTRY_LIFE_MAX_S (7 * 24 * 3600)
 #define ENTRY_INSTANCES_MAX 100000
 #define ENTRY_ID_PATH_MAX 512 /* bytes of an entry's SPIFFE ID after its trust domain */
-#define ENTRIES_MAX 100000
+#define ENTRIES_MAX 20000
 
 /* Of whom the registry speaks. A value; the parts outlive it. */
 struct registry {
-    struct store *store;                  /* borrowed */
+    struct store *store; /* borrowed */
     char trust_domain[SPIFFE_ID_TRUST_DOMAIN_MAX + 1];
-    struct spiffe_id own;                 /* the control plane's own identity: no entry may have it */
+    struct spiffe_id own; /* the control plane's own identity: no entry may have it */
 };
 
 struct entry {
-    char name[ENTRY_NAME_MAX + 1];              /* a-z 0-9 . - beginning and ending with a-z 0-9 */
-    struct spiffe_id spiffe_id;                 /* of our trust domain, with a path */
+    char name[ENTRY_NAME_MAX + 1];               /* a-z 0-9 . - beginning and ending with a-z 0-9 */
+    struct spiffe_id spiffe_id;                  /* of our trust domain, with a path */
     char description[ENTRY_DESCRIPTION_MAX + 1]; /* for people; printable; may be empty */
-    uint32_t max_life_s;                        /* longest certificate; 0: what the authority gives */
+    uint32_t max_life_s;    /* longest certificate; 0: what the authority gives */
     uint32_t max_instances; /* workloads that hold this identity at once; 0: no limit */
-    int64_t created_at;                         /* Unix s */
+    int64_t created_at;     /* Unix s */
 };
 
 /*
@@ -97,6 +97,7 @@ enum status entry_count(struct registry *registry, size_t *out_count, struct fai
 
 /* entry_encode writes an entry as a record; entry_decode reads it: STATUS_PROTOCOL "record/…", "entry/…". */
 void entry_encode(const struct entry *entry, struct buffer *out_record);
-enum status entry_decode(struct bytes record, struct entry *out_entry, struct failure *why) MUST_USE;
+enum status entry_decode(struct bytes record, struct entry *out_entry,
+                         struct failure *why) MUST_USE;
 
 #endif

@@ -30,8 +30,9 @@ static enum status entry_file_number(const struct yaml_node *item, const char *k
 }
 
 /* The identity is given whole, or as namespace and service account of our trust domain. */
-static enum status entry_file_identity(const struct registry *registry, const struct yaml_node *item,
-                                       struct spiffe_id *out_id, struct failure *why)
+static enum status entry_file_identity(const struct registry *registry,
+                                       const struct yaml_node *item, struct spiffe_id *out_id,
+                                       struct failure *why)
 {
     struct bytes whole = {0};
     struct bytes namespace = {0};
@@ -59,8 +60,8 @@ static enum status entry_file_identity(const struct registry *registry, const st
 static enum status entry_file_item(const struct registry *registry, const struct yaml_node *item,
                                    struct entry *out_entry, struct failure *why)
 {
-    static const char *const allowed[] = {"name",           "spiffeId",     "namespace",
-                                          "serviceAccount", "description",  "maxLifeSeconds",
+    static const char *const allowed[] = {"name",           "spiffeId",    "namespace",
+                                          "serviceAccount", "description", "maxLifeSeconds",
                                           "maxInstances",   NULL};
     const struct yaml_node *node;
     struct bytes name;
@@ -118,7 +119,8 @@ static enum status entry_file_list(const struct registry *registry, const struct
                     ENTRIES_MAX);
     }
     file->entries = memory_make((list->count + 1) * sizeof *file->entries);
-    YAML_EACH(list, item) {
+    YAML_EACH(list, item)
+    {
         struct entry *entry = &file->entries[file->count];
 
         TRY(entry_file_item(registry, item, entry, why));

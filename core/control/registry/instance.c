@@ -39,7 +39,8 @@ static enum status instance_write(struct store *store, const char *entry,
     record_add(&record, INSTANCE_TAG_PREVIOUS, bytes_of(instance->previous));
     record_add_number(&record, INSTANCE_TAG_SINCE, instance->since);
     record_add_number(&record, INSTANCE_TAG_EXPIRES, instance->expires_at);
-    return store_put(store, instance_key_of(&key, entry, instance->name), buffer_bytes(&record), why);
+    return store_put(store, instance_key_of(&key, entry, instance->name), buffer_bytes(&record),
+                     why);
 }
 
 static enum status instance_read_field(const struct record_field *field, struct instance *instance,
@@ -82,12 +83,12 @@ static enum status instance_read(struct bytes record, struct instance *out, stru
 /* One walk over an entry's instances: who lives, who has ended, who has this serial number. */
 struct instance_walk {
     int64_t now;
-    struct bytes serial;      /* looked for; may be empty */
-    const char *name;         /* not counted among the others; may be NULL */
-    size_t num_others;        /* living ones but `name` */
-    bool known;               /* `name` is there */
-    bool found;               /* `serial` is there */
-    struct instance instance; /* the one found by serial or name */
+    struct bytes serial;                  /* looked for; may be empty */
+    const char *name;                     /* not counted among the others; may be NULL */
+    size_t num_others;                    /* living ones but `name` */
+    bool known;                           /* `name` is there */
+    bool found;                           /* `serial` is there */
+    struct instance instance;             /* the one found by serial or name */
     char (*ended)[INSTANCE_NAME_MAX + 1]; /* owned; names of those that have ended */
     size_t num_ended;
 };
@@ -175,22 +176,22 @@ enum status instance_of_serial(struct store *store, const struct entry *entry, s
 
     TRY(instance_walk(store, entry->name, &walk, why));
     if (!walk.found) {
-        return fail(why, STATUS_NOT_FOUND, "instance/unknown", "no instance of entry %s has leaf %.*s",
-                    entry->name, (int)serial.len, (const char *)serial.at);
+        return fail(why, STATUS_NOT_FOUND, "instance/unknown",
+                    "no instance of entry %s has leaf %.*s", entry->name, (int)serial.len,
+                    (const char *)serial.at);
     }
     *out_instance = walk.instance;
     return STATUS_OK;
 }
 
 enum status instance_issued(struct store *store, const char *entry_name, const char *name,
-                            struct bytes used, const char *serial, int64_t expires_at,
-                            struct failure *why)
+                            const struct instance_certificate *certificate, struct failure *why)
 {
     CLEARED(buffer) record = {.max = RECORD_MAX};
     struct instance instance;
     struct instance_key key;
-    enum status status = store_get(store, instance_key_of(&key, entry_name, name), &record, NULL,
-                                   why);
+    enum status status =
+        store_get(store, instance_key_of(&key, entry_name, name), &record, NULL, why);
 
     if (status == STATUS_NOT_FOUND) {
         return fail(why, STATUS_NOT_FOUND, "instance/unknown", "entry %s has no instance %s",
@@ -200,14 +201,16 @@ enum status instance_issued(struct store *store, const char *entry_name, const c
     TRY(instance_read(buffer_bytes(&record), &instance, why));
     /* The leaf that was shown works, so it is the one to keep besides the new one: when it is the
      * older of the two, the reply with the newer was lost. */
-    if (used.len > 0) {
-        (void)snprintf(instance.previous, sizeof instance.previous, "%.*s", (int)used.len,
-                       (const char *)used.at);
+    if (certificate->used.len > 0) {
+        (void)snprintf(instance.previous, sizeof instance.previous, "%.*s",
+                       (int)certificate->used.len, (const char *)certificate->used.at);
     } else {
         memcpy(instance.previous, instance.serial, sizeof instance.previous);
     }
-    (void)snprintf(instance.serial, sizeof instance.serial, "%s", serial);
-    instance.expires_at = instance.expires_at > expires_at ? instance.expires_at : expires_at;
+    (void)snprintf(instance.serial, sizeof instance.serial, "%s", certificate->serial);
+    if (instance.expires_at < certificate->expires_at) {
+        instance.expires_at = certificate->expires_at;
+    }
     return instance_write(store, entry_name, &instance, why);
 }
 

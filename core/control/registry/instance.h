@@ -41,16 +41,19 @@ enum status instance_begin(struct store *store, const struct entry *entry, const
 enum status instance_of_serial(struct store *store, const struct entry *entry, struct bytes serial,
                                struct instance *out_instance, struct failure *why) MUST_USE;
 
+/* A new certificate of an instance. */
+struct instance_certificate {
+    struct bytes used;  /* serial number of the leaf that was shown for it; empty with a token */
+    const char *serial; /* of the new one */
+    int64_t expires_at; /* Unix s */
+};
+
 /*
  * instance_issued records a new certificate of an instance.
- *
- *   used    serial number of the leaf that was shown for it; empty with a token
- *   serial  of the new one
- *
  * STATUS_NOT_FOUND "instance/unknown" (its entry was removed meanwhile)
  */
 enum status instance_issued(struct store *store, const char *entry_name, const char *name,
-                            struct bytes used, const char *serial, int64_t expires_at,
+                            const struct instance_certificate *certificate,
                             struct failure *why) MUST_USE;
 
 /* instance_count counts an entry's living instances. */

@@ -39,8 +39,8 @@ enum status record_open(struct bytes record, struct bytes *out_rest, struct fail
  * "record/short" (a field passes the end), "record/order" (a tag not greater than the one before:
  * pass the field of the last call in `field`, zeroed before the first).
  */
-enum status record_next(struct bytes *rest, struct record_field *field, struct failure *why)
-    MUST_USE;
+enum status record_next(struct bytes *rest, struct record_field *field,
+                        struct failure *why) MUST_USE;
 
 /* record_number reads a field of record_add_number(). STATUS_PROTOCOL "record/number". */
 enum status record_number(const struct record_field *field, int64_t *out_number,

@@ -183,26 +183,28 @@ static enum status token_store(struct store *store, void *user, struct failure *
     TRY(entry_get(job->registry, bytes_of(job->token.entry), &entry, why));
     TRY(store_list(store, bytes_of("token/"), token_count_one, &count, why));
     if (count >= TOKENS_MAX) {
-        return fail(why, STATUS_LIMIT, "token/too-many", "the registry holds %d tokens", TOKENS_MAX);
+        return fail(why, STATUS_LIMIT, "token/too-many", "the registry holds %d tokens",
+                    TOKENS_MAX);
     }
     token_encode(&job->token, &record);
     return store_swap(store, token_key_of(&key, job->token.id), STORE_ABSENT, buffer_bytes(&record),
                       why);
 }
 
-enum status token_create(struct registry *registry, struct bytes entry, int64_t life_s, int64_t now,
+enum status token_create(struct registry *registry, const struct token_order *order,
                          struct secret *out_text, struct token *out_token, struct failure *why)
 {
-    struct token_job job = {.registry = registry,
-                            .token = {.created_at = now, .expires_at = now + life_s}};
+    struct token_job job = {
+        .registry = registry,
+        .token = {.created_at = order->now, .expires_at = order->now + order->life_s}};
     struct entry known;
     enum status status = STATUS_OK;
 
-    if (life_s < TOKEN_LIFE_MIN_S || life_s > TOKEN_LIFE_MAX_S) {
+    if (order->life_s < TOKEN_LIFE_MIN_S || order->life_s > TOKEN_LIFE_MAX_S) {
         return fail(why, STATUS_CONFIG, "token/life", "a token lives %d to %d s, not %lld",
-                    TOKEN_LIFE_MIN_S, TOKEN_LIFE_MAX_S, (long long)life_s);
+                    TOKEN_LIFE_MIN_S, TOKEN_LIFE_MAX_S, (long long)order->life_s);
     }
-    TRY(entry_get(registry, entry, &known, why));
+    TRY(entry_get(registry, order->entry, &known, why));
     memcpy(job.token.entry, known.name, sizeof known.name);
     for (int draw = 0; draw < TOKEN_DRAWS; draw++) {
         uint8_t secret[TOKEN_SECRET_LEN];
@@ -309,9 +311,9 @@ enum status token_revoke(struct registry *registry, struct bytes id, struct fail
 
 /* Which tokens to take out; a list must not change the store while it walks. */
 struct token_pick {
-    struct bytes entry;            /* all of this entry; empty: those that are over */
+    struct bytes entry; /* all of this entry; empty: those that are over */
     int64_t now;
-    char (*ids)[TOKEN_ID_SIZE];    /* owned */
+    char (*ids)[TOKEN_ID_SIZE]; /* owned */
     size_t num_ids;
 };
 
@@ -372,7 +374,8 @@ struct token_walk {
     void *user;
 };
 
-static enum status token_visit(void *user, struct bytes key, struct bytes value, struct failure *why)
+static enum status token_visit(void *user, struct bytes key, struct bytes value,
+                               struct failure *why)
 {
     const struct token_walk *walk = user;
     struct token token;

@@ -16,12 +16,12 @@
 #include "core/control/registry/entry.h"
 #include "core/runtime/base/secret.h"
 
-#define TOKEN_TEXT_LEN 47      /* "sgt_" and 43 characters */
-#define TOKEN_MAX 16384        /* bytes of a token of any kind that we read from a peer */
-#define TOKEN_ID_SIZE 17       /* 16 hex digits and a NUL */
+#define TOKEN_TEXT_LEN 47 /* "sgt_" and 43 characters */
+#define TOKEN_MAX 16384   /* bytes of a token of any kind that we read from a peer */
+#define TOKEN_ID_SIZE 17  /* 16 hex digits and a NUL */
 #define TOKEN_LIFE_MIN_S 1
 #define TOKEN_LIFE_MAX_S (30 * 24 * 3600)
-#define TOKEN_REPEAT_S 60      /* the same key may ask again: its reply may have been lost */
+#define TOKEN_REPEAT_S 60        /* the same key may ask again: its reply may have been lost */
 #define TOKEN_KEEP_S (24 * 3600) /* after use or expiry, for its reason word */
 #define TOKENS_MAX 100000
 
@@ -36,15 +36,23 @@ struct token {
     struct digest key;  /* of the public key that it was redeemed for; zero while not used */
 };
 
+/* What token_create() is asked for. */
+struct token_order {
+    struct bytes entry; /* its name; borrowed for the call */
+    int64_t life_s;     /* from `now` on */
+    int64_t now;        /* Unix s */
+};
+
 /*
- * token_create makes a token for the entry named `entry`, valid for `life_s` from `now` on.
+ * token_create makes a token for an entry.
  *
  *   out_text   the token itself: nobody can get it a second time
  *   out_token  what was stored of it; may be NULL
  *
- * STATUS_NOT_FOUND "entry/unknown"; STATUS_CONFIG "token/life"; STATUS_LIMIT "token/too-many"; "store/…"
+ * STATUS_NOT_FOUND "entry/unknown"; STATUS_CONFIG "token/life"; STATUS_LIMIT "token/too-many";
+ * "store/…"
  */
-enum status token_create(struct registry *registry, struct bytes entry, int64_t life_s, int64_t now,
+enum status token_create(struct registry *registry, const struct token_order *order,
                          struct secret *out_text, struct token *out_token,
                          struct failure *why) MUST_USE;
 
@@ -77,8 +85,12 @@ typedef enum status (*token_visit_fn)(void *user, const struct token *token, str
 enum status token_list(struct registry *registry, token_visit_fn visit, void *user,
                        struct failure *why) MUST_USE;
 
-/* token_encode writes a token's record; token_decode reads it: STATUS_PROTOCOL "record/…", "token/record". */
+/*
+ * token_encode writes a token's record; token_decode reads it.
+ * STATUS_PROTOCOL "record/…", "token/record".
+ */
 void token_encode(const struct token *token, struct buffer *out_record);
-enum status token_decode(struct bytes record, struct token *out_token, struct failure *why) MUST_USE;
+enum status token_decode(struct bytes record, struct token *out_token,
+                         struct failure *why) MUST_USE;
 
 #endif

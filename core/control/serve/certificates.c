@@ -118,17 +118,15 @@ static enum status certificates_pack(const struct certificates_job *job,
 
 static void certificates_log_issued(const struct certificates_job *job, const struct issued *issued)
 {
-    log_event(&job->service->log, LOG_INFO, "certificate.issued",
-              LOG_TEXT("method", job->method_name),
-              LOG_TEXT("attestor", job->request.attestor->name),
-              LOG_TEXT("peer", rpc_exchange_address(job->exchange)),
-              LOG_TEXT("entry", issued->attested.entry.name),
-              LOG_TEXT("id", issued->attested.entry.spiffe_id.text),
-              LOG_TEXT("holder", issued->attested.instance),
-              LOG_BYTES("instance", job->instance_id),
-              LOG_TEXT("serial", issued->certificate.serial_hex),
-              LOG_INT("not_after", issued->certificate.not_after),
-              LOG_INT("renew_at", issued->renew_at));
+    log_event(
+        &job->service->log, LOG_INFO, "certificate.issued", LOG_TEXT("method", job->method_name),
+        LOG_TEXT("attestor", job->request.attestor->name),
+        LOG_TEXT("peer", rpc_exchange_address(job->exchange)),
+        LOG_TEXT("entry", issued->attested.entry.name),
+        LOG_TEXT("id", issued->attested.entry.spiffe_id.text),
+        LOG_TEXT("holder", issued->attested.instance), LOG_BYTES("instance", job->instance_id),
+        LOG_TEXT("serial", issued->certificate.serial_hex),
+        LOG_INT("not_after", issued->certificate.not_after), LOG_INT("renew_at", issued->renew_at));
     if (issued->attested.adopted) {
         log_event(&job->service->log, LOG_WARN, "instance.adopted",
                   LOG_TEXT("entry", issued->attested.entry.name),

@@ -33,9 +33,9 @@
 struct certificates {
     struct log log;
     struct issuer issuer;
-    struct limit everybody;  /* Bootstrap, all callers together */
-    struct limit addresses;  /* Bootstrap, by address */
-    struct limit identities; /* Renew, by SPIFFE ID */
+    struct limit everybody;                          /* Bootstrap, all callers together */
+    struct limit addresses;                          /* Bootstrap, by address */
+    struct limit identities;                         /* Renew, by SPIFFE ID */
     struct rpc_method methods[CERTIFICATES_METHODS]; /* for rpc_server_options */
 };
 

@@ -28,7 +28,7 @@ struct issue_request {
     struct bytes csr_der;
 };
 
-/* What was issued, and to whom. issued_clear() frees it; a zeroed struct may be cleared. */
+/* What was issued, and to whom. */
 struct issued {
     struct attested attested;
     struct authority_issued certificate;
@@ -44,6 +44,7 @@ struct issued {
 enum status issue(struct issuer *issuer, const struct issue_request *request,
                   struct issued *out_issued, struct failure *why) MUST_USE;
 
+/* issued_clear frees it; a zeroed struct may be cleared. */
 void issued_clear(struct issued *issued);
 
 /*

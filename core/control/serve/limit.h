@@ -22,7 +22,7 @@ struct limit_bucket {
 struct limit {
     uint32_t per_second;
     uint32_t burst;
-    struct map buckets;          /* name → struct limit_bucket, owned */
+    struct map buckets;           /* name → struct limit_bucket, owned */
     struct limit_bucket overflow; /* of all names beyond the bound */
 };
 

@@ -81,8 +81,8 @@ static enum status operators_entries(struct operators *operators, const struct w
 {
     struct json_writer json = json_writer_to(&answer->body);
     struct operators_walk walk = {.json = &json, .operators = operators, .now = clock_unix_s()};
-    enum status status = entry_list(operators->view.issuer.registry, operators_collect_entry, &walk,
-                                    why);
+    enum status status =
+        entry_list(operators->view.issuer.registry, operators_collect_entry, &walk, why);
 
     (void)request;
     json_open_object(&json, NULL);
@@ -220,16 +220,14 @@ static enum status operators_create_token(struct operators *operators,
     OWNED(json_value) *top = NULL;
     CLEARED(secret) text = {0};
     struct json_writer json = json_writer_to(&answer->body);
+    struct token_order order = {.life_s = OPERATORS_TOKEN_LIFE_S, .now = clock_unix_s()};
     struct token token;
-    struct bytes entry;
-    int64_t life_s = OPERATORS_TOKEN_LIFE_S;
 
     TRY(json_read(request->body, OPERATORS_BODY_MAX, &top, why));
     TRY(json_refuse_unknown(top, known, sizeof known / sizeof known[0], why));
-    TRY(json_get_text(top, "entry", ENTRY_NAME_MAX, &entry, why));
-    TRY(operators_optional_number(top, "life_s", TOKEN_LIFE_MAX_S, &life_s, why));
-    TRY(token_create(operators->view.issuer.registry, entry, life_s, clock_unix_s(), &text, &token,
-                     why));
+    TRY(json_get_text(top, "entry", ENTRY_NAME_MAX, &order.entry, why));
+    TRY(operators_optional_number(top, "life_s", TOKEN_LIFE_MAX_S, &order.life_s, why));
+    TRY(token_create(operators->view.issuer.registry, &order, &text, &token, why));
     metrics_add(0, METRIC_TOKENS_CREATED, LABEL_NONE, LABEL_NONE, 1);
     log_event(&operators->log, LOG_INFO, "token.created", LOG_TEXT("token_id", token.id),
               LOG_TEXT("entry", token.entry), LOG_INT("expires_at", token.expires_at));
@@ -283,10 +281,12 @@ static enum status operators_status(struct operators *operators, const struct we
     json_put_int(&json, "started_at", view->started_at);
     json_put_uint(&json, "entries", entries);
     json_put_uint(&json, "open_tokens", open.count);
-    json_put_int(&json, "issued", metrics_read(METRIC_ISSUED, LABEL_BOOTSTRAP, LABEL_OK) +
-                                      metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_OK));
-    json_put_int(&json, "refused", metrics_read(METRIC_ISSUED, LABEL_BOOTSTRAP, LABEL_REFUSED) +
-                                       metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_REFUSED));
+    json_put_int(&json, "issued",
+                 metrics_read(METRIC_ISSUED, LABEL_BOOTSTRAP, LABEL_OK) +
+                     metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_OK));
+    json_put_int(&json, "refused",
+                 metrics_read(METRIC_ISSUED, LABEL_BOOTSTRAP, LABEL_REFUSED) +
+                     metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_REFUSED));
     json_put_bool(&json, "demo_lifetimes", view->demo_lifetimes);
     json_put_int(&json, "leaf_life_s", lives->leaf_s);
     json_put_int(&json, "intermediate_life_s", lives->intermediate_s);
@@ -344,7 +344,8 @@ static enum status operators_certs(struct operators *operators, const struct web
     json_put_int(&json, "renew_at", own_identity_renews_at(operators->view.own));
     json_open_array(&json, "chain");
     for (size_t i = 0; i < svid_num_certs(own); i++) {
-        operators_put_certificate(&json, i == 0 ? "leaf" : "intermediate", svid_certificate(own, i));
+        operators_put_certificate(&json, i == 0 ? "leaf" : "intermediate",
+                                  svid_certificate(own, i));
     }
     json_close_array(&json);
     json_close_object(&json);
@@ -413,10 +414,16 @@ static const struct operators_operation operators_table[OPERATORS_OPERATIONS] = 
     {"status", "GET", "/status", operators_status},
     {"entry-list", "GET", "/entries", operators_entries},
     {"entry-add", "POST", "/entries", operators_add_entry},
-    {"entry-remove", "DELETE", "/entries/" "*", operators_remove_entry},
+    {"entry-remove", "DELETE",
+     "/entries/"
+     "*",
+     operators_remove_entry},
     {"token-list", "GET", "/tokens", operators_tokens},
     {"token-create", "POST", "/tokens", operators_create_token},
-    {"token-revoke", "DELETE", "/tokens/" "*", operators_revoke_token},
+    {"token-revoke", "DELETE",
+     "/tokens/"
+     "*",
+     operators_revoke_token},
     {"certs", "GET", "/certs", operators_certs},
     {"bundle", "GET", "/bundle", operators_bundle},
     {"config", "GET", "/config", operators_config},
@@ -457,7 +464,8 @@ void operators_init(struct operators *operators, const struct operators_view *vi
     operators->view = *view;
     for (size_t i = 0; i < OPERATORS_OPERATIONS; i++) {
         operators->bindings[i] = (struct operators_route){operators, &operators_table[i]};
-        operators->routes[i] = (struct web_route){operators_table[i].method, operators_table[i].path,
-                                                  operators_respond, &operators->bindings[i]};
+        operators->routes[i] =
+            (struct web_route){operators_table[i].method, operators_table[i].path,
+                               operators_respond, &operators->bindings[i]};
     }
 }

@@ -21,9 +21,9 @@ struct own_identity {
     struct spiffe_id id;
     struct identity_set *set; /* owned reference: in force */
     uint64_t generation;
-    int64_t renews_at;      /* Unix s */
-    uint64_t renews_boot_ms; /* the same moment on the boot clock: a wall clock set back delays nothing */
-    uint64_t retry_mono_ms; /* not before, after a failure; 0: none */
+    int64_t renews_at;       /* Unix s */
+    uint64_t renews_boot_ms; /* the same on the boot clock: a wall clock set back delays nothing */
+    uint64_t retry_mono_ms;  /* not before, after a failure; 0: none */
     struct backoff backoff;
     struct timer look;
     own_identity_fn changed;
@@ -44,7 +44,8 @@ static enum status own_identity_make(struct own_identity *own, int64_t now,
     order.spki_der = key_public_spki(key);
     TRY(authority_issue(own->authority, &order, now, &issued, why));
     TRY(svid_parse(buffer_bytes(&issued.chain_der), key, &svid, why));
-    TRY(identity_set_make(svid, authority_bundle(own->authority), own->generation + 1, out_set, why));
+    TRY(identity_set_make(svid, authority_bundle(own->authority), own->generation + 1, out_set,
+                          why));
     digest_draw(&drawn, sizeof drawn);
     *out_renews_at = issue_renew_at(issued.issued_at, issued.not_after, drawn);
     return STATUS_OK;
@@ -67,8 +68,8 @@ static void own_identity_take(struct own_identity *own, struct identity_set *set
     metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)own->generation);
     metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_SERVER, LABEL_NONE, svid_expires_at(svid));
     log_event(&own->log, LOG_INFO, "own-identity.renewed", LOG_TEXT("id", own->id.text),
-              LOG_TEXT("serial", svid_serial_hex(svid)), LOG_INT("not_after", svid_expires_at(svid)),
-              LOG_INT("renew_at", renews_at));
+              LOG_TEXT("serial", svid_serial_hex(svid)),
+              LOG_INT("not_after", svid_expires_at(svid)), LOG_INT("renew_at", renews_at));
 }
 
 static enum status own_identity_renew(struct own_identity *own, struct failure *why)
@@ -102,8 +103,7 @@ static void own_identity_look(struct timer *timer, void *user)
               LOG_FAILURE(&why));
 }
 
-enum status own_identity_start(uv_loop_t *loop, struct authority *authority,
-                               const struct registry *registry, own_identity_fn changed, void *user,
+enum status own_identity_start(uv_loop_t *loop, const struct own_identity_plan *plan,
                                struct own_identity **out_own, struct failure *why)
 {
     struct own_identity *own = memory_make(sizeof *own);
@@ -112,10 +112,10 @@ enum status own_identity_start(uv_loop_t *loop, struct authority *authority,
     enum status status;
 
     log_init(&own->log, "control");
-    own->authority = authority;
-    spiffe_id_copy(&registry->own, &own->id);
-    own->changed = changed;
-    own->user = user;
+    own->authority = plan->authority;
+    spiffe_id_copy(&plan->registry->own, &own->id);
+    own->changed = plan->changed;
+    own->user = plan->user;
     own->backoff = (struct backoff){.first_ms = 500, .max_ms = 60000};
     status = own_identity_make(own, clock_unix_s(), &set, &renews_at, why);
     if (status != STATUS_OK) {

@@ -20,16 +20,19 @@ struct own_identity;
 /* Puts a new set in force; a refusal is logged and the renewal tried again. `set` is borrowed. */
 typedef enum status (*own_identity_fn)(void *user, struct identity_set *set, struct failure *why);
 
+/* Who we are, and who is told. */
+struct own_identity_plan {
+    struct authority *authority;     /* borrowed; outlives the identity */
+    const struct registry *registry; /* borrowed for the start */
+    own_identity_fn changed;         /* at each set after the first, until own_identity_close() */
+    void *user;
+};
+
 /*
- * own_identity_start makes the first set at once and then keeps it young. `authority` and `registry`
- * outlive it.
- *
- *   changed  runs on the loop at each later set, until own_identity_close()
- *
+ * own_identity_start makes the first set at once and then keeps it young.
  * Errors of key_make, authority_issue, svid_parse and identity_set_make.
  */
-enum status own_identity_start(uv_loop_t *loop, struct authority *authority,
-                               const struct registry *registry, own_identity_fn changed, void *user,
+enum status own_identity_start(uv_loop_t *loop, const struct own_identity_plan *plan,
                                struct own_identity **out_own, struct failure *why) MUST_USE;
 
 /* own_identity_set is the set in force; borrowed until the loop's next turn: identity_set_ref() to keep. */

@@ -209,9 +209,8 @@ static enum status store_prepare(struct store *store, struct failure *why)
 static enum status store_set_up(struct store *store, struct failure *why)
 {
     enum status status;
-    int code = sqlite3_open_v2(store->path, &store->db,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                               NULL);
+    int code =
+        sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
     if (code != SQLITE_OK) {
         return store_fail(store, code, "store/open", why);

@@ -88,12 +88,14 @@ typedef enum status (*store_change_fn)(struct store *store, void *user, struct f
  * its first read and its end. Transactions do not nest. `change` may be run once only by this store,
  * but should have no effect besides the store and its own outputs: a clustered store repeats it.
  *
- * STATUS_IO "store/busy" (others hold the file for more than five seconds), "store/write", "store/full"
+ * STATUS_IO "store/busy" (others hold the file for more than five seconds), "store/write",
+ * "store/full"
  */
 enum status store_change(struct store *store, store_change_fn change, void *user,
                          struct failure *why) MUST_USE;
 
 /* store_revision is the revision of the last committed transaction; 0 in a new store. */
-enum status store_revision(struct store *store, int64_t *out_revision, struct failure *why) MUST_USE;
+enum status store_revision(struct store *store, int64_t *out_revision,
+                           struct failure *why) MUST_USE;
 
 #endif

@@ -30,15 +30,18 @@ ParameterizedTestParameters(attest, I4_a_caller_gets_only_its_own_identity)
         {"token", "api", 0, "spiffe://cluster.local/ns/shop/sa/api", ""},
         {"token", "gone", 0, "", "bootstrap/token-unknown"},
         {"token", "web", 100, "", "bootstrap/token-expired"},
-        {"leaf", "spiffe://cluster.local/ns/shop/sa/web", 0, "spiffe://cluster.local/ns/shop/sa/web", ""},
-        {"leaf", "spiffe://cluster.local/ns/shop/sa/api", 99, "spiffe://cluster.local/ns/shop/sa/api", ""},
+        {"leaf", "spiffe://cluster.local/ns/shop/sa/web", 0,
+         "spiffe://cluster.local/ns/shop/sa/web", ""},
+        {"leaf", "spiffe://cluster.local/ns/shop/sa/api", 99,
+         "spiffe://cluster.local/ns/shop/sa/api", ""},
         {"leaf", "spiffe://cluster.local/ns/shop/sa/web", 100, "", "renew/expired-leaf"},
         {"leaf", "spiffe://cluster.local/ns/shop/sa/web", 101, "", "renew/expired-leaf"},
         {"leaf", "spiffe://cluster.local/ns/shop/sa/gone", 0, "", "renew/no-entry"},
         {"leaf", "spiffe://cluster.local/ns/shop/sa/we", 0, "", "renew/no-entry"},
         {"leaf", "spiffe://cluster.local/ns/shop/sa/web/x", 0, "", "renew/no-entry"},
         {"leaf", "spiffe://example.org/ns/shop/sa/web", 0, "", "renew/no-entry"},
-        {"leaf", "spiffe://cluster.local/ns/signet-system/sa/signet-control", 0, "", "renew/no-entry"},
+        {"leaf", "spiffe://cluster.local/ns/signet-system/sa/signet-control", 0, "",
+         "renew/no-entry"},
         {"leaf", "", 0, "", "renew/no-leaf"},
     };
     return cr_make_param_array(struct attest_case, cases, sizeof cases / sizeof cases[0]);
@@ -78,9 +81,9 @@ ParameterizedTest(struct attest_case *given, attest, I4_a_caller_gets_only_its_o
         place_add(&place, names[i], 0);
     }
     if (strcmp(given->proof, "token") == 0) {
-        cr_assert_eq(token_create(&place.registry, bytes_of(given->holds), 100, NOW, &token, NULL,
-                                  &why),
-                     STATUS_OK);
+        struct token_order order = {.entry = bytes_of(given->holds), .life_s = 100, .now = NOW};
+
+        cr_assert_eq(token_create(&place.registry, &order, &token, NULL, &why), STATUS_OK);
     }
     cr_assert_eq(entry_remove(&place.registry, bytes_of("gone"), &why), STATUS_OK);
     status = attest_try(&place, given, secret_bytes(&token), &attested, &why);
@@ -102,9 +105,9 @@ static enum status attest_join(struct place *place, int64_t now, const char *ser
 {
     CLEARED(secret) token = {0};
     struct attest_proof proof = {.key = digest_of(bytes_of(serial)), .now = now};
+    struct token_order order = {.entry = bytes_of("web"), .life_s = 100, .now = now};
 
-    cr_assert_eq(token_create(&place->registry, bytes_of("web"), 100, now, &token, NULL, why),
-                 STATUS_OK);
+    cr_assert_eq(token_create(&place->registry, &order, &token, NULL, why), STATUS_OK);
     proof.token = secret_bytes(&token);
     TRY(attest_join_token.attest(&place->registry, &proof, out_attested, why));
     return attest_issued(&place->registry, &proof, out_attested, serial, now + 1000, why);

@@ -30,8 +30,8 @@ Test(entry_file, reads_both_ways_of_saying_an_identity)
     struct failure why = {0};
 
     entry_file_registry(&registry);
-    cr_assert_eq(entry_file_parse(&registry, "entries.yaml", bytes_of(text), &file, &why), STATUS_OK,
-                 "%s", why.detail);
+    cr_assert_eq(entry_file_parse(&registry, "entries.yaml", bytes_of(text), &file, &why),
+                 STATUS_OK, "%s", why.detail);
     cr_assert_eq(file.count, 2);
     cr_assert_str_eq(file.entries[0].name, "web");
     cr_assert_str_eq(file.entries[0].description, "the shop's front");
@@ -60,12 +60,17 @@ ParameterizedTestParameters(entry_file, refuses)
          "    serviceAccount: c\n",
          "entry-file/identity", "e.yaml:2"},
         {"entries:\n  - spiffeId: spiffe://cluster.local/a\n", "yaml/missing-key", "e.yaml:2"},
-        {"entries:\n  - name: Web\n    spiffeId: spiffe://cluster.local/a\n", "entry/name", "e.yaml:2"},
-        {"entries:\n  - name: web\n    spiffeId: spiffe://other/a\n", "entry/trust-domain", "e.yaml:2"},
-        {"entries:\n  - name: web\n    spiffeId: spiffe://cluster.local/a//b\n", "entry/id", "e.yaml:2"},
-        {"entries:\n  - name: web\n    namespace: signet-system\n    serviceAccount: signet-control\n",
+        {"entries:\n  - name: Web\n    spiffeId: spiffe://cluster.local/a\n", "entry/name",
+         "e.yaml:2"},
+        {"entries:\n  - name: web\n    spiffeId: spiffe://other/a\n", "entry/trust-domain",
+         "e.yaml:2"},
+        {"entries:\n  - name: web\n    spiffeId: spiffe://cluster.local/a//b\n", "entry/id",
+         "e.yaml:2"},
+        {"entries:\n  - name: web\n    namespace: signet-system\n    serviceAccount: "
+         "signet-control\n",
          "entry/reserved", "e.yaml:2"},
-        {"entries:\n  - name: web\n    namespace: a/b\n    serviceAccount: c\n", "entry/id", "e.yaml:2"},
+        {"entries:\n  - name: web\n    namespace: a/b\n    serviceAccount: c\n", "entry/id",
+         "e.yaml:2"},
         {"entries:\n  - name: web\n    spiffeId: spiffe://cluster.local/a\n    maxInstances: 0\n",
          "yaml/number", "e.yaml:4"},
         {"entries:\n  - name: web\n    spiffeId: spiffe://cluster.local/a\n    maxLife: 5\n",
@@ -89,7 +94,8 @@ ParameterizedTest(struct entry_file_refusal *given, entry_file, refuses)
     entry_file_registry(&registry);
     cr_assert_neq(entry_file_parse(&registry, "e.yaml", bytes_of(given->text), &file, &why),
                   STATUS_OK, "%s", given->text);
-    cr_assert_str_eq(why.reason, given->reason, "%s: %s (%s)", given->reason, why.reason, why.detail);
+    cr_assert_str_eq(why.reason, given->reason, "%s: %s (%s)", given->reason, why.reason,
+                     why.detail);
     cr_assert_eq(strncmp(why.detail, given->where, strlen(given->where)), 0, "%s", why.detail);
     cr_assert_null(file.entries);
 }

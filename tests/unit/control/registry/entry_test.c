@@ -113,11 +113,11 @@ Test(entry, I4_a_changed_identity_does_not_inherit_the_tokens_of_the_old_one)
     struct token token;
     struct failure why = {0};
     struct digest key = digest_of(bytes_of("key"));
+    struct token_order order = {.entry = bytes_of("web"), .life_s = 60, .now = 1000};
 
     place_make(&place);
     place_add(&place, "web", 0);
-    cr_assert_eq(token_create(&place.registry, bytes_of("web"), 60, 1000, &text, NULL, &why),
-                 STATUS_OK);
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_OK);
     cr_assert_eq(entry_make(&place.registry, bytes_of("web"),
                             bytes_of("spiffe://cluster.local/ns/shop/sa/admin"), (struct bytes){0},
                             &entry, &why),
@@ -138,8 +138,9 @@ Test(entry, loads_all_of_a_list_or_nothing)
 
     place_make(&place);
     place_add(&place, "web", 0);
-    cr_assert_eq(entry_make(&place.registry, bytes_of("new"), bytes_of("spiffe://cluster.local/new"),
-                            (struct bytes){0}, &entries[0], &why),
+    cr_assert_eq(entry_make(&place.registry, bytes_of("new"),
+                            bytes_of("spiffe://cluster.local/new"), (struct bytes){0}, &entries[0],
+                            &why),
                  STATUS_OK);
     cr_assert_eq(entry_make(&place.registry, bytes_of("thief"),
                             bytes_of("spiffe://cluster.local/ns/shop/sa/web"), (struct bytes){0},
@@ -162,11 +163,11 @@ Test(entry, takes_its_identity_and_tokens_along_when_removed)
     struct token token;
     struct failure why = {0};
     struct digest key = digest_of(bytes_of("key"));
+    struct token_order order = {.entry = bytes_of("web"), .life_s = 60, .now = 1000};
 
     place_make(&place);
     place_add(&place, "web", 0);
-    cr_assert_eq(token_create(&place.registry, bytes_of("web"), 60, 1000, &text, NULL, &why),
-                 STATUS_OK);
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_OK);
     cr_assert_eq(entry_get(&place.registry, bytes_of("web"), &entry, &why), STATUS_OK);
     spiffe_id_copy(&entry.spiffe_id, &id);
     cr_assert_eq(entry_remove(&place.registry, bytes_of("web"), &why), STATUS_OK);

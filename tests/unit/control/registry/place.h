@@ -56,9 +56,9 @@ static inline void place_add(struct place *place, const char *name, uint32_t max
     char id[128];
 
     (void)snprintf(id, sizeof id, "spiffe://cluster.local/ns/shop/sa/%s", name);
-    cr_assert_eq(entry_make(&place->registry, bytes_of(name), bytes_of(id), (struct bytes){0},
-                            &entry, &why),
-                 STATUS_OK, "%s: %s", why.reason, why.detail);
+    cr_assert_eq(
+        entry_make(&place->registry, bytes_of(name), bytes_of(id), (struct bytes){0}, &entry, &why),
+        STATUS_OK, "%s: %s", why.reason, why.detail);
     entry.max_instances = max_instances;
     cr_assert_eq(entry_add(&place->registry, &entry, &why), STATUS_OK, "%s", why.detail);
 }

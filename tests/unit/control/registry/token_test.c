@@ -21,10 +21,11 @@ SUITE(token, .timeout = 120);
 
 static void token_made(struct place *place, int64_t life_s, struct secret *out_text)
 {
+    struct token_order order = {.entry = bytes_of("web"), .life_s = life_s, .now = NOW};
     struct failure why = {0};
 
-    cr_assert_eq(token_create(&place->registry, bytes_of("web"), life_s, NOW, out_text, NULL, &why),
-                 STATUS_OK, "%s: %s", why.reason, why.detail);
+    cr_assert_eq(token_create(&place->registry, &order, out_text, NULL, &why), STATUS_OK, "%s: %s",
+                 why.reason, why.detail);
 }
 
 static enum status token_tried(struct place *place, struct bytes text, const char *key, int64_t now,
@@ -145,7 +146,10 @@ Test(token, I6_expires)
 Test(token, refuses_what_was_never_made)
 {
     static const char *const malformed[] = {
-        "", "sgt_", "sgt_short", "xyz_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "",
+        "sgt_",
+        "sgt_short",
+        "xyz_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "sgt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", /* not canonical: spare bits */
         "sgt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "sgt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/A",
@@ -177,18 +181,17 @@ Test(token, has_a_bounded_life_and_a_known_entry)
 {
     struct place place = {0};
     CLEARED(secret) text = {0};
+    struct token_order order = {.entry = bytes_of("web"), .now = NOW};
     struct failure why = {0};
 
     place_make(&place);
     place_add(&place, "web", 0);
-    cr_assert_eq(token_create(&place.registry, bytes_of("web"), 0, NOW, &text, NULL, &why),
-                 STATUS_CONFIG);
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_CONFIG);
     cr_assert_str_eq(why.reason, "token/life");
-    cr_assert_eq(token_create(&place.registry, bytes_of("web"), TOKEN_LIFE_MAX_S + 1, NOW, &text,
-                              NULL, &why),
-                 STATUS_CONFIG);
-    cr_assert_eq(token_create(&place.registry, bytes_of("nobody"), 60, NOW, &text, NULL, &why),
-                 STATUS_NOT_FOUND);
+    order.life_s = TOKEN_LIFE_MAX_S + 1;
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_CONFIG);
+    order = (struct token_order){.entry = bytes_of("nobody"), .life_s = 60, .now = NOW};
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_NOT_FOUND);
     cr_assert_str_eq(why.reason, "entry/unknown");
     cr_assert_eq(text.len, 0);
     place_clear(&place);
@@ -207,6 +210,7 @@ Test(token, is_swept_a_day_after_its_end_and_withdrawn_by_its_id)
     struct place place = {0};
     CLEARED(secret) first = {0};
     CLEARED(secret) second = {0};
+    struct token_order order = {.entry = bytes_of("web"), .life_s = 5 * TOKEN_KEEP_S, .now = NOW};
     struct token token;
     struct failure why = {0};
     size_t count = 0;
@@ -214,9 +218,7 @@ Test(token, is_swept_a_day_after_its_end_and_withdrawn_by_its_id)
     place_make(&place);
     place_add(&place, "web", 0);
     token_made(&place, 60, &first);
-    cr_assert_eq(token_create(&place.registry, bytes_of("web"), 5 * TOKEN_KEEP_S, NOW, &second,
-                              &token, &why),
-                 STATUS_OK);
+    cr_assert_eq(token_create(&place.registry, &order, &second, &token, &why), STATUS_OK);
     cr_assert_eq(token_sweep(&place.registry, NOW + 60 + TOKEN_KEEP_S, &why), STATUS_OK);
     cr_assert_eq(token_list(&place.registry, token_count, &count, &why), STATUS_OK);
     cr_assert_eq(count, 2);
@@ -259,10 +261,8 @@ static void token_run(struct token_runner *runner)
         (void)snprintf(key, sizeof key, "key %u %u", runner->index, i);
         status = token_tried(&place, runner->text, key, NOW + 1, &why);
         runner->won += status == STATUS_OK ? 1 : 0;
-        runner->refused += status == STATUS_UNTRUSTED &&
-                                   strcmp(why.reason, "bootstrap/token-used") == 0
-                               ? 1
-                               : 0;
+        runner->refused +=
+            status == STATUS_UNTRUSTED && strcmp(why.reason, "bootstrap/token-used") == 0 ? 1 : 0;
     }
     store_drop(&place.store);
 }
@@ -285,7 +285,9 @@ Test(token, I6_of_1000_redemptions_in_threads_exactly_one_wins)
     place_add(&place, "web", 0);
     token_made(&place, 600, &text);
     for (unsigned i = 0; i < RUNNERS; i++) {
-        runners[i] = (struct token_runner){.path = place.path, .text = secret_bytes(&text), .index = i};
+        runners[i].path = place.path;
+        runners[i].text = secret_bytes(&text);
+        runners[i].index = i;
         cr_assert_eq(pthread_create(&runners[i].thread, NULL, token_thread, &runners[i]), 0);
     }
     for (unsigned i = 0; i < RUNNERS; i++) {
@@ -316,7 +318,8 @@ Test(token, I6_of_1000_redemptions_in_processes_exactly_one_wins)
 
         cr_assert_geq(child, 0);
         if (child == 0) {
-            struct token_runner runner = {.path = place.path, .text = secret_bytes(&text), .index = i};
+            struct token_runner runner = {
+                .path = place.path, .text = secret_bytes(&text), .index = i};
             unsigned counts[2];
 
             token_run(&runner);
@@ -377,9 +380,8 @@ Test(token, I6_kill_9_between_check_and_use_leaves_it_unused)
         child = fork();
         cr_assert_geq(child, 0);
         if (child == 0) {
-            struct attest_proof proof = {.token = secret_bytes(&text),
-                                         .key = digest_of(bytes_of("dead")),
-                                         .now = NOW};
+            struct attest_proof proof = {
+                .token = secret_bytes(&text), .key = digest_of(bytes_of("dead")), .now = NOW};
             struct token_crash crash = {&proof, steps};
 
             place_open(&place);
@@ -418,7 +420,7 @@ Test(token, I6_kill_9_at_any_moment_never_lets_a_token_count_twice)
         if (child == 0) {
             place_open(&place);
             told = token_tried(&place, secret_bytes(&text), "first", NOW, &why) == STATUS_OK ? 'y'
-                                                                                            : 'n';
+                                                                                             : 'n';
             _exit(write(ends[1], &told, 1) == 1 ? 0 : 1);
         }
         (void)close(ends[1]);

@@ -288,8 +288,7 @@ static void store_write_for_ever(int told)
         char text[16];
 
         (void)snprintf(text, sizeof text, "%08d", i);
-        if (store_change(store, store_both, text, NULL) != STATUS_OK ||
-            write(told, text, 8) != 8) {
+        if (store_change(store, store_both, text, NULL) != STATUS_OK || write(told, text, 8) != 8) {
             _exit(1);
         }
     }
