@@ -52,7 +52,7 @@ struct sign_authority_order {
  * digitalSignature, extKeyUsage serverAuth and clientAuth, critical basicConstraints CA:FALSE, both key
  * identifiers. *out_not_after is the notAfter in it.
  *
- * STATUS_CONFIG  "sign/leaf-id" (an ID without a path)
+ * STATUS_CONFIG  "sign/leaf-id" (an ID without a path), "sign/template" (a date out of range)
  * STATUS_DENIED  "sign/issuer-expired", "sign/issuer-not-yet-valid" (I11), "sign/no-life" (nothing
  *                would be left between issued_at and notAfter)
  * STATUS_PROTOCOL "public-key/…" (a key that we would not accept); STATUS_IO of the signer;

@@ -20,6 +20,7 @@ struct bundle_domain {
     char name[SPIFFE_ID_TRUST_DOMAIN_MAX + 1];
     size_t name_len;
     struct buffer roots_der; /* owned */
+    struct vouched *vouched; /* owned */
     size_t num_roots;
     struct bundle_root *roots[BUNDLE_ROOTS_MAX]; /* owned */
 };
@@ -108,6 +109,7 @@ static enum status bundle_add_domain(struct bundle *bundle, const struct bundle_
     domain = memory_make(sizeof *domain);
     bundle->domains[bundle->num_domains++] = domain;
     memcpy(domain->name, part->trust_domain.at, part->trust_domain.len);
+    domain->vouched = vouched_make();
     domain->name_len = part->trust_domain.len;
     buffer_init(&domain->roots_der, BUNDLE_MAX);
     TRY(buffer_add(&domain->roots_der, part->roots_der));
@@ -174,6 +176,7 @@ static void bundle_free_domain(struct bundle_domain *domain)
         EVP_PKEY_free(domain->roots[i]->key);
         free(domain->roots[i]);
     }
+    vouched_drop(&domain->vouched);
     buffer_clear(&domain->roots_der);
     free(domain);
 }
@@ -259,6 +262,11 @@ EVP_PKEY *bundle_root_key(const struct bundle_domain *domain, size_t index)
 const uint8_t *bundle_root_sha256(const struct bundle_domain *domain, size_t index)
 {
     return domain->roots[index]->sha256;
+}
+
+struct vouched *bundle_vouched(const struct bundle_domain *domain)
+{
+    return domain->vouched;
 }
 
 enum status bundle_pem(const struct bundle_domain *domain, struct buffer *out_pem)

@@ -4,7 +4,8 @@
  *
  * Each domain's roots speak for that domain alone; there is no union (I20). A domain with no roots is
  * known and trusts nothing. The roots are taken apart and their keys prepared once, when the bundle
- * is made, because verify_peer() is on the handshake's path.
+ * is made, because verify_peer() is on the handshake's path; and it remembers which intermediates they
+ * were found to have signed (vouched.h).
  *
  * Elsewhere: the judgement (verify.h), the JSON form (bundle_document.h, when federation comes).
  * Source: SPIFFE Trust Domain and Bundle standard.
@@ -15,6 +16,7 @@
 #include "core/runtime/base/buffer.h"
 #include "core/trust/identity/certificate.h"
 #include "core/trust/identity/spiffe_id.h"
+#include "core/trust/identity/vouched.h"
 
 #define BUNDLE_MAX (1 << 20)   /* bytes of one domain's roots, in PEM or DER */
 #define BUNDLE_ROOTS_MAX 64    /* roots of one domain */
@@ -79,6 +81,9 @@ struct evp_pkey_st *bundle_root_key(const struct bundle_domain *domain, size_t i
 
 /* bundle_root_sha256 is SHA-256 over a root's DER, BUNDLE_SHA256_LEN bytes: what --bundle-sha256 pins. */
 const uint8_t *bundle_root_sha256(const struct bundle_domain *domain, size_t index);
+
+/* bundle_vouched is the domain's memory of intermediates that its roots have signed. */
+struct vouched *bundle_vouched(const struct bundle_domain *domain);
 
 /* bundle_pem appends one domain's roots in PEM. STATUS_LIMIT "buffer/full". */
 enum status bundle_pem(const struct bundle_domain *domain, struct buffer *out_pem) MUST_USE;

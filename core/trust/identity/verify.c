@@ -213,25 +213,58 @@ static bool verify_signature(struct verify *verify, const struct certificate *ce
     return true;
 }
 
-/* From the root down, so that a stranger's chain costs one signature and no more. */
-static bool verify_signatures(struct verify *verify, EVP_PKEY *root_key)
+/* The key in an intermediate whose signature is good; the caller frees it. NULL: refused. */
+static EVP_PKEY *verify_intermediate_key(struct verify *verify, const struct certificate *cert,
+                                         EVP_PKEY *issuer_key)
 {
-    EVP_PKEY *key = root_key;
+    EVP_PKEY *key;
+
+    if (!verify_signature(verify, cert, issuer_key)) {
+        return NULL;
+    }
+    if (public_key_parse(cert->spki, &key, NULL) != STATUS_OK) {
+        (void)verify_reject(verify, STATUS_PROTOCOL, "verify/key",
+                            "an intermediate's key is malformed or not of a kind we accept");
+        return NULL;
+    }
+    return key;
+}
+
+/* The same for an intermediate right below a root, which may be remembered from an earlier peer. */
+static EVP_PKEY *verify_first_key(struct verify *verify, const struct certificate *cert,
+                                  size_t root)
+{
+    struct vouched *vouched = bundle_vouched(verify->domain);
+    EVP_PKEY *key = vouched_find(vouched, root, cert->der);
+
+    if (key != NULL) {
+        EVP_PKEY_up_ref(key);
+        return key;
+    }
+    key = verify_intermediate_key(verify, cert, bundle_root_key(verify->domain, root));
+    if (key != NULL) {
+        vouched_add(vouched, root, cert->der, key);
+    }
+    return key;
+}
+
+/* From the root down, so that a stranger's chain costs one signature and no more. */
+static bool verify_signatures(struct verify *verify, size_t root)
+{
+    EVP_PKEY *key = NULL; /* the last intermediate's; NULL: the root's comes next */
     bool good = true;
 
-    EVP_PKEY_up_ref(key);
-    for (size_t i = verify->path_len; good && i-- > 0;) {
+    for (size_t i = verify->path_len - 1; good && i > 0; i--) {
         const struct certificate *cert = &verify->certs[verify->path[i]];
-        EVP_PKEY *next = NULL;
+        EVP_PKEY *next = key == NULL ? verify_first_key(verify, cert, root)
+                                     : verify_intermediate_key(verify, cert, key);
 
-        good = verify_signature(verify, cert, key);
-        if (good && i > 0 && public_key_parse(cert->spki, &next, NULL) != STATUS_OK) {
-            good = verify_reject(verify, STATUS_PROTOCOL, "verify/key",
-                                 "an intermediate's key is malformed or not of a kind we accept");
-        }
         EVP_PKEY_free(key);
         key = next;
+        good = key != NULL;
     }
+    good = good && verify_signature(verify, &verify->certs[0],
+                                    key == NULL ? bundle_root_key(verify->domain, root) : key);
     EVP_PKEY_free(key);
     return good;
 }
@@ -239,7 +272,7 @@ static bool verify_signatures(struct verify *verify, EVP_PKEY *root_key)
 /* The path is whole: judge signatures, then the constraints of everyone on it. */
 static bool verify_path(struct verify *verify, size_t root)
 {
-    if (!verify_signatures(verify, bundle_root_key(verify->domain, root))) {
+    if (!verify_signatures(verify, root)) {
         return false;
     }
     for (size_t i = 1; i < verify->path_len; i++) {
