@@ -82,7 +82,6 @@ enum status rpc_channel_make(struct rpc_queue *queue, const char *target,
     grpc_arg arguments[RULES];
     grpc_channel_args all = {RULES, arguments};
     char *uri = rpc_channel_uri(target);
-    struct rpc_channel *channel;
 
     if (uri == NULL) {
         return fail(why, STATUS_CONFIG, "rpc/target", "\"%.80s\" is not host:port", target);
@@ -92,13 +91,19 @@ enum status rpc_channel_make(struct rpc_queue *queue, const char *target,
         arguments[i].key = (char *)(uintptr_t)rpc_channel_rules[i].key; /* gRPC copies it */
         arguments[i].value.integer = rpc_channel_rules[i].value;
     }
-    channel = memory_make(sizeof *channel);
-    channel->queue = queue;
-    channel->raw = grpc_channel_create(uri, credentials, &all);
+    *out_channel = rpc_channel_adopt(queue, grpc_channel_create(uri, credentials, &all));
     free(uri);
-    rpc_queue_hold(queue);
-    *out_channel = channel;
     return STATUS_OK;
+}
+
+struct rpc_channel *rpc_channel_adopt(struct rpc_queue *queue, struct grpc_channel *raw)
+{
+    struct rpc_channel *channel = memory_make(sizeof *channel);
+
+    channel->queue = queue;
+    channel->raw = raw;
+    rpc_queue_hold(queue);
+    return channel;
 }
 
 void rpc_channel_drop(struct rpc_channel **channel)

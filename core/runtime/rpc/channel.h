@@ -27,6 +27,9 @@ enum status rpc_channel_make(struct rpc_queue *queue, const char *target,
                              struct grpc_channel_credentials *credentials,
                              struct rpc_channel **out_channel, struct failure *why) MUST_USE;
 
+/* rpc_channel_adopt takes over a channel that was made with rules of its own (tests of what a server refuses). */
+struct rpc_channel *rpc_channel_adopt(struct rpc_queue *queue, struct grpc_channel *raw);
+
 /* rpc_channel_drop closes it; calls that are still open end with UNAVAILABLE or go on to their end. */
 void rpc_channel_drop(struct rpc_channel **channel);
 
