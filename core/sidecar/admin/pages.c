@@ -28,11 +28,9 @@ void pages_routes(struct admin_sources *sources, struct web_route out_routes[PAG
 void pages_end(struct json_writer *json, struct web_answer *answer)
 {
     struct failure why = {0};
-    enum status status = json_writer_end(json, &why);
 
-    if (status != STATUS_OK) {
-        buffer_reset(&answer->body);
-        web_answer_error(answer, status, &why);
+    if (json_writer_end(json, &why) != STATUS_OK) {
+        web_answer_error(answer, STATUS_IO, &why); /* not the caller's fault: 500 */
     }
 }
 
@@ -157,37 +155,21 @@ void pages_put_ports(struct json_writer *json, const struct admin_sources *sourc
     json_close_array(json);
 }
 
-/* The workers' array is written by the proxy itself: it is put in as it comes. */
-static enum status pages_write_connections(const struct admin_sources *sources, struct buffer *out)
-{
-    struct json_writer json = json_writer_to(out);
-
-    json_put_text(&json, NULL, sources->name);
-    TRY(json_writer_end(&json, NULL));
-    TRY(buffer_add_text(out, ",\"connections\":"));
-    if (sources->connections == NULL) {
-        TRY(buffer_add_text(out, "[]"));
-    } else {
-        TRY(sources->connections(sources->user, out));
-    }
-    return buffer_add_text(out, "}");
-}
-
 void pages_connections(void *user, const struct web_request *request, struct web_answer *answer)
 {
-    enum status status = buffer_add_text(&answer->body, "{\"name\":");
+    const struct admin_sources *sources = user;
+    struct json_writer json = json_writer_to(&answer->body);
 
     (void)request;
-    if (status == STATUS_OK) {
-        status = pages_write_connections(user, &answer->body);
+    json_open_object(&json, NULL);
+    json_put_text(&json, "name", sources->name);
+    json_open_array(&json, "connections");
+    if (sources->connections != NULL) {
+        sources->connections(sources->user, &json);
     }
-    if (status != STATUS_OK) {
-        struct failure why = {0};
-
-        buffer_reset(&answer->body);
-        status = fail(&why, STATUS_LIMIT, "json/full", "more connections than fit into one answer");
-        web_answer_error(answer, status, &why);
-    }
+    json_close_array(&json);
+    json_close_object(&json);
+    pages_end(&json, answer);
 }
 
 void pages_config(void *user, const struct web_request *request, struct web_answer *answer)

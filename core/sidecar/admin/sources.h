@@ -10,6 +10,7 @@
 #ifndef SIGNET_CORE_SIDECAR_ADMIN_SOURCES_H
 #define SIGNET_CORE_SIDECAR_ADMIN_SOURCES_H
 
+#include "core/runtime/json/writer.h"
 #include "core/runtime/web/health.h"
 #include "core/runtime/yaml/warnings.h"
 #include "core/sidecar/discovery/snapshot.h"
@@ -54,14 +55,11 @@ struct admin_sources {
     const struct warnings *mesh_warnings;               /* of the mesh in force */
 
     /*
-     * The proxy's live connections, which workers own. num_connections counts them; connections appends
-     * one JSON array "[…]" of objects: id, direction ("inbound", "outbound"), peer and destination
-     * ("10.77.0.2:8080"), local_identity and peer_identity (null in plaintext), state, state_ms, age_ms,
-     * sent_bytes and received_bytes (towards and from the network), rule (null before the verdict).
-     * STATUS_LIMIT when they do not fit the buffer.
+     * The proxy's live connections, which workers own: their number, and one object for each appended
+     * to the writer's open array (proxy_num_live, proxy_describe; connection_describe says what is in it).
      */
     unsigned (*num_connections)(void *user);
-    enum status (*connections)(void *user, struct buffer *out);
+    void (*connections)(void *user, struct json_writer *json);
 
     /* Explicit mode's listeners; none in transparent mode. */
     const struct admin_listener *listeners;

@@ -262,7 +262,7 @@ Test(replies, a_connection_is_one_row)
     table_print(&table, printed->out, false);
     cr_assert_str_eq(
         printed_end(printed),
-        "SIDECAR  ID  DIRECTION  TRANSPORT  SOURCE           DESTINATION     PEER IDENTITY                "
+        "SIDECAR  ID  DIRECTION  TRANSPORT  SOURCE           DESTINATION     PEER IDENTITY               "
         "STATE  FOR        AGE        RECEIVED    SENT  RULE\n"
         "api      12  inbound    mtls       10.77.0.1:51000  10.77.0.2:8080  spiffe://td/ns/shop/sa/web  "
         "relay  1 min 3 s  1 min 4 s   1.5 KiB  20 MiB  shop/api-allow rule 1, mesh.yaml:41\n");
