@@ -39,7 +39,7 @@ static const char init_help_more[] =
     "          leaves what stood before. Connections that are open already are not captured.\n"
     "  check   prove the capture by real connections: give it the options that set got. It makes\n"
     "          a neighbour (a second namespace and a veth pair) and takes it away again.\n"
-    "  remove  take all of it out again. Open connections go on.\n"
+    "  remove  take all of it out again. Captured connections that are open end with it.\n"
     "\n"
     "Exit codes\n"
     "  0  done; check: what could be tried went where planned; remove: or nothing was there\n"

@@ -4,8 +4,10 @@
  *
  * Runs the system's nft, or iptables-restore and ip6tables-restore, with text from nft.h and
  * iptables.h. It blocks and belongs into a program that runs once. It touches the table `inet
- * signet` and the chains SIGNET_OUTPUT and SIGNET_PREROUTING, nothing else. Connections that exist
- * already are neither captured nor cut: NAT is decided at a connection's first packet.
+ * signet` and the chains SIGNET_OUTPUT and SIGNET_PREROUTING, nothing else. Connections that are
+ * open before apply_set() are neither captured nor cut (plan.h); captured ones live through a
+ * second apply_set(). After apply_remove() they end, unless somebody else's rules keep connection
+ * tracking on in this namespace: the kernel forgets where they went.
  */
 #ifndef SIGNET_CORE_REDIRECT_APPLY_H
 #define SIGNET_CORE_REDIRECT_APPLY_H

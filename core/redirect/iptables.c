@@ -77,10 +77,11 @@ static enum status iptables_add_rule(const struct plan_rule *rule, struct buffer
     } else if (rule->redirect_to != 0) {
         TRY(buffer_add_text(out, " -p tcp"));
     }
+    /* plan.h says why: capture begins with a connection's first packet or not at all. */
     if (rule->redirect_to == 0) {
         return buffer_add_text(out, " -j RETURN\n");
     }
-    return buffer_add_format(out, " -j REDIRECT --to-ports %u\n", rule->redirect_to);
+    return buffer_add_format(out, " --syn -j REDIRECT --to-ports %u\n", rule->redirect_to);
 }
 
 static enum status iptables_add_jump(const char *jump, size_t wanted, size_t there,

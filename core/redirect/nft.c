@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/redirect/nft.h"
 
+/* plan.h says why only a connection's first packet is captured: SYN set, ACK, RST and FIN not. */
+#define NFT_FIRST_PACKET "tcp flags & (fin | syn | rst | ack) == syn "
+
 static const char nft_removal_text[] = "table inet signet {}\n"
                                        "delete table inet signet\n";
 
@@ -19,8 +22,7 @@ static enum status nft_add_destination(const struct plan_rule *rule, struct buff
                               block));
     }
     if (rule->ports.first == 0) {
-        /* "redirect" needs to know the protocol; the others may as well leave all traffic alone. */
-        return rule->redirect_to == 0 ? STATUS_OK : buffer_add_text(out, "meta l4proto tcp ");
+        return STATUS_OK;
     }
     if (rule->ports.first == rule->ports.last) {
         return buffer_add_format(out, "tcp dport %u ", rule->ports.first);
@@ -43,8 +45,8 @@ static enum status nft_add_rule(const struct plan_rule *rule, struct buffer *out
     if (rule->redirect_to == 0) {
         return buffer_add_format(out, "return comment \"%s\"\n", rule->note);
     }
-    return buffer_add_format(out, "redirect to :%u comment \"%s\"\n", rule->redirect_to,
-                             rule->note);
+    return buffer_add_format(out, NFT_FIRST_PACKET "redirect to :%u comment \"%s\"\n",
+                             rule->redirect_to, rule->note);
 }
 
 static enum status nft_add_chain(const struct plan *plan, enum plan_chain chain, struct buffer *out)

@@ -2,6 +2,12 @@
 /*
  * What shall be captured: options become an ordered list of rules, the first that matches decides.
  *
+ * Only a connection's first packet (SYN) is ever redirected. Connection tracking may meet a
+ * connection in its middle: one that was open before the rules stood. Redirecting that would reset
+ * it. The price: if the kernel forgot a captured connection that is still open, its next packet
+ * would go out as it is, so the proxy's sockets must use keepalive well below
+ * nf_conntrack_tcp_timeout_established.
+ *
  * Pure: no kernel, no text of any tool. nft.h and iptables.h print a plan, apply.h loads it,
  * check.h proves it. Only TCP is captured: UDP (so DNS and QUIC) passes beside the mesh.
  */
