@@ -96,16 +96,11 @@ static enum status web_exchange_refused(const struct web_exchange *exchange, int
                                         struct failure *why)
 {
     if (error == ENOENT || error == ECONNREFUSED) {
-        enum status status = fail_os(why, error, "web/no-server", "%s", exchange->call->address);
-
-        (void)status;
+        (void)fail_os(why, error, "web/no-server", "%s", exchange->call->address);
         return STATUS_NOT_FOUND;
     }
     if (error == EACCES || error == EPERM) {
-        enum status status =
-            fail_os(why, error, "web/no-permission", "%s", exchange->call->address);
-
-        (void)status;
+        (void)fail_os(why, error, "web/no-permission", "%s", exchange->call->address);
         return STATUS_DENIED;
     }
     return fail_os(why, error, "web/io", "%s", exchange->call->address);
