@@ -123,12 +123,15 @@ static void proxies_add_silent(struct proxies_run *run, const struct door *door,
                        bytes_of(why->detail));
 }
 
-static enum status proxies_read_sidecar(struct proxies_run *run, struct bytes body,
-                                        struct failure *why)
+static enum status proxies_read_sidecar(struct proxies_run *run, const struct door *door,
+                                        struct bytes body, struct failure *why)
 {
     CLEARED(reply_status) status = {0};
 
     TRY(reply_status_parse(body, &status, why));
+    if (status.name.len == 0) {
+        status.name = bytes_of(door->name);
+    }
     proxies_add_row(&run->table, &status, clock_unix_s());
     proxies_add_notes(&run->notes, &status);
     run->all_ready = run->all_ready && status.ready;
@@ -148,7 +151,7 @@ static enum status proxies_ask(struct proxies_run *run, const struct door *door,
     run->num_answers++;
     TRY(control_plane_is(buffer_bytes(&body), &control, why));
     if (!control) {
-        return proxies_read_sidecar(run, buffer_bytes(&body), why);
+        return proxies_read_sidecar(run, door, buffer_bytes(&body), why);
     }
     buffer_reset(&run->control);
     return buffer_add(&run->control, buffer_bytes(&body));

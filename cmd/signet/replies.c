@@ -99,7 +99,7 @@ static enum status reply_status_fill(struct reply_status *out, struct failure *w
 {
     const struct json_value *top = out->document;
 
-    TRY(json_get_text(top, "name", REPLY_TEXT_MAX, &out->name, why));
+    TRY(reply_maybe_text(top, "name", &out->name, why));
     TRY(json_get_bool(top, "ready", &out->ready, why));
     TRY(json_get_array(top, "conditions", &out->conditions, why));
     TRY(json_get_text(top, "policy", REPLY_TEXT_MAX, &out->policy, why));

@@ -109,16 +109,10 @@ static void pages_put_future(struct json_writer *json, const struct admin_source
 {
     struct agent_view view = {0};
 
-    if (sources->agent_view != NULL) {
-        bool there = sources->agent_view(sources->user, &view);
-
+    if (sources->agent_view != NULL && sources->agent_view(sources->user, &view)) {
         json_put_text(json, "source", "agent");
         pages_put_moment(json, "next_renewal", view.next_renewal);
-        if (there) {
-            json_put_int(json, "outage_budget_s", view.outage_budget_s);
-        } else {
-            json_put_null(json, "outage_budget_s");
-        }
+        json_put_int(json, "outage_budget_s", view.outage_budget_s);
         pages_put_failure(json, "last_error", view.last_error_reason, view.last_error_detail);
         return;
     }

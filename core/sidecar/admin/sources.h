@@ -36,7 +36,7 @@ struct admin_sources {
     void *user; /* handed to every callback below */
 
     /* Who and what this process is. */
-    const char *name;      /* of /run/signet/NAME */
+    const char *name;      /* of /run/signet/NAME; NULL: none given */
     const char *workload;  /* "namespace/name" in the mesh; NULL: none given */
     const char *version;   /* of this build */
     const struct admin_library *libraries;
@@ -48,7 +48,7 @@ struct admin_sources {
     /* Its parts. */
     const struct health *health;
     const struct current *current; /* the identity set in force */
-    bool (*agent_view)(void *user, struct agent_view *out_view); /* false: the agent is not there yet */
+    bool (*agent_view)(void *user, struct agent_view *out_view); /* false: there is no agent */
     const struct failure *(*files_refusal)(void *user); /* identity from files: why the newest are not in force */
     struct snapshot *(*snapshot)(void *user);           /* the mesh in force, borrowed; NULL before the first */
     const struct failure *(*mesh_failure)(void *user);  /* why the newest mesh is not in force, or NULL */

@@ -107,6 +107,7 @@ ParameterizedTestParameters(replies, refuses_a_status_that_is_none)
         {"{\"name\":\"web\"", STATUS_PROTOCOL, "json/syntax"},
         {"[]", STATUS_PROTOCOL, "json/type"},
         {"{}", STATUS_NOT_FOUND, "json/missing"},
+        {"{\"name\":null}", STATUS_NOT_FOUND, "json/missing"},
         {"{\"name\":1}", STATUS_PROTOCOL, "json/type"},
         {"{\"name\":\"a\",\"name\":\"b\"}", STATUS_PROTOCOL, "json/duplicate"},
         {"{\"name\":\"a\",\"ready\":\"yes\"}", STATUS_PROTOCOL, "json/type"},
