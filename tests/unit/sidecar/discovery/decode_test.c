@@ -5,6 +5,7 @@
 
 #include "core/runtime/base/memory.h"
 #include "core/sidecar/discovery/decode.h"
+#include "core/trust/authz/evaluate.h"
 #include "tests/support/suite.h"
 
 SUITE(decode);
@@ -416,4 +417,37 @@ Test(decode, refuses_more_endpoints_than_its_bound)
     cr_assert_eq(parse(text, NULL, &snapshot, &why), STATUS_LIMIT);
     cr_assert_str_eq(why.reason, "mesh/too-many");
     free(text);
+}
+
+static struct decision decide(const struct snapshot *snapshot, const char *id, const char *caller,
+                              uint16_t port)
+{
+    const struct snapshot_workload *workload = snapshot_workload_find(snapshot, bytes_of(id));
+    struct facts facts = {.destination_port = port};
+    struct decision decision;
+
+    cr_assert(caller == NULL || facts_set_peer(&facts, bytes_of(caller)));
+    evaluate(workload->policy, &facts, &decision);
+    return decision;
+}
+
+Test(decode, the_sample_does_what_its_comments_say)
+{
+    const char *const api = "shop/api-1";
+    CLEARED(warnings) warnings = {0};
+    OWNED(snapshot) *mesh = NULL;
+    struct failure why = {0};
+    struct decision dry;
+
+    cr_assert_eq(snapshot_load("deploy/dev/samples/mesh.yaml", &warnings, &mesh, &why), STATUS_OK,
+                 "%s", why.detail);
+    cr_assert_eq(warnings.count, 0, "%s", warnings.lines[0]);
+    cr_assert(decide(mesh, api, "spiffe://cluster.local/ns/shop/sa/web", 8080).allowed);
+    cr_assert_not(decide(mesh, api, "spiffe://cluster.local/ns/shop/sa/web", 5432).allowed);
+    cr_assert_not(decide(mesh, api, "spiffe://cluster.local/ns/dev/sa/rogue", 8080).allowed);
+    cr_assert_not(decide(mesh, "shop/web-1", "spiffe://cluster.local/ns/dev/sa/rogue", 80).allowed);
+    cr_assert_str_eq(decide(mesh, api, NULL, 8080).reason, "deny/anonymous");
+    dry = decide(mesh, "shop/web-1", "spiffe://cluster.local/ns/pay/sa/x", 5432);
+    cr_assert(dry.allowed);
+    cr_assert(dry.dry_run_differs);
 }
