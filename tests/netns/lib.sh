@@ -59,6 +59,11 @@ netns_sweep() {
         pid=${pid%%-*}
         [ -d "/proc/$pid" ] || ip netns del "$name" 2>/dev/null
     done
+    for name in /tmp/sgt-*-*; do
+        pid=${name#/tmp/sgt-}
+        pid=${pid%%-*}
+        [ -d "/proc/$pid" ] || rm -rf "$name"
+    done
 }
 
 netns_begin() {
@@ -76,7 +81,7 @@ netns_begin() {
     trap netns_clean EXIT
     trap 'exit 1' INT TERM HUP
     # Readable by every user, unlike a test's own folder: listeners and dialers run as others too.
-    WORK=$(mktemp -d /tmp/sgt-XXXXXX)
+    WORK=$(mktemp -d "/tmp/$NETNS_RUN-XXXXXX")
     chmod 755 "$WORK"
     cp "$NETNS_FOLDER/peer.py" "$WORK/peer.py"
     chmod 644 "$WORK/peer.py"
@@ -128,12 +133,21 @@ netns_address() {
     in_ns "$1" ip link set "$2" up
 }
 
+# A veth that is up carries packets only when the kernel has noticed its carrier.
+netns_wait_link() {
+    holds_soon netns_link_runs "$1" "$2" || echo "warning: $2 in $1 has no carrier"
+}
+
+netns_link_runs() {
+    in_ns "$1" ip -o link show "$2" | grep -q "state UP"
+}
+
 link_ns() {
     ip link add "e$3" netns "$(ns "$1")" type veth peer name "e$3" netns "$(ns "$2")" || exit 1
     netns_address "$1" "e$3" "10.77.$3.1/24" "fd77:$3::1/64"
     netns_address "$2" "e$3" "10.77.$3.2/24" "fd77:$3::2/64"
-    # Wait for the carrier: until the kernel has noticed it, packets are dropped.
-    holds_soon in_ns "$1" ping -c1 -W1 "10.77.$3.2" || true
+    netns_wait_link "$1" "e$3"
+    netns_wait_link "$2" "e$3"
 }
 
 make_hub() {
@@ -149,7 +163,8 @@ join_hub() {
     netns_address "$1" e0 "10.78.0.$2/24" "fd78::$2/64"
     in_ns "$1" ip route add default via 10.78.0.1
     in_ns "$1" ip -6 route add default via fd78::1
-    holds_soon in_ns "$1" ping -c1 -W1 10.78.0.1 || true
+    netns_wait_link "$1" e0
+    netns_wait_link hub "p$2"
 }
 
 # holds_soon COMMAND...: true as soon as it is, within five seconds. Silent.
