@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A loop with a control plane of the test's own on it (real gRPC, real TLS), which can be told to err, to
+ * go away and to come back; and time that the test moves.
+ */
+#ifndef SIGNET_TESTS_UNIT_SIDECAR_ROTATION_CONTROL_RIG_H
+#define SIGNET_TESTS_UNIT_SIDECAR_ROTATION_CONTROL_RIG_H
+
+#include "core/control/ca/signer.h"
+#include "core/runtime/rpc/credentials.h"
+#include "core/runtime/rpc/server.h"
+#include "core/sidecar/rotation/agent.h"
+#include "tests/support/test_ca.h"
+
+#define CONTROL_ID "spiffe://example.org/ns/signet-system/sa/signet-control"
+#define WEB_ID "spiffe://example.org/ns/shop/sa/web"
+#define TOKEN "canary-token-51c0ffee"
+#define KEYS_MAX 32
+
+struct control_rig {
+    struct worker home;
+    char folder[64];                /* for token and bundle files; removed at the end */
+    char token_file[96], bundle_file[96];
+    struct test_ca *root, *intermediate;
+    struct bundle *bundle;
+    struct signer signer;           /* the intermediate's */
+
+    struct rpc_queue *queue;        /* NULL while the control plane is away */
+    struct rpc_server_credentials *credentials;
+    struct rpc_server *server;
+    uint16_t port;
+    char address[32];
+
+    /* what it shall do */
+    const char *own_id;             /* its identity; CONTROL_ID */
+    const char *workload_id;        /* whom it makes of callers; WEB_ID */
+    const char *token;              /* that it takes */
+    int64_t life_s;
+    uint64_t sequence;              /* of the bundle it tells */
+    const char *domain;             /* of the bundle it tells */
+    struct test_ca *told_root;      /* NULL: the real one */
+    struct key *foreign_key;        /* the leaf is made for this key instead of the caller's */
+    bool no_bundle, garbage, silent, wrong_dates;
+    enum rpc_code refuse;           /* RPC_OK: do not */
+    const char *refuse_reason;
+    int64_t refuse_renew_only;
+    int64_t server_ahead_ms;        /* its clock against ours */
+
+    /* what it saw */
+    unsigned bootstraps, renews;
+    uint8_t keys[KEYS_MAX][128];    /* public keys, in order of arrival */
+    size_t key_lens[KEYS_MAX];
+    size_t num_keys;
+    char caller[128];               /* of the last Renew */
+
+    /* the agent under test */
+    struct current current;
+    struct agent *agent;
+    unsigned issued, failed, worried, expired, stepped;
+    struct agent_view last;         /* of the last news */
+};
+
+/* control_rig_open makes all but the agent; control_rig_close ends all, the agent too. */
+void control_rig_open(struct control_rig *rig);
+void control_rig_close(struct control_rig *rig);
+
+/* control_rig_go_away ends the control plane; control_rig_come_back starts it on the same port with a fresh identity. */
+void control_rig_go_away(struct control_rig *rig);
+void control_rig_come_back(struct control_rig *rig);
+
+/* control_rig_agent_options are those of an ordinary agent: mounted bundle, token file. */
+struct agent_options control_rig_agent_options(struct control_rig *rig);
+
+/* control_rig_start starts the agent with them, or with `options`. */
+void control_rig_start(struct control_rig *rig, const struct agent_options *options);
+
+/* control_rig_attempt turns the loop until the agent has finished one more attempt, and gRPC with it. */
+void control_rig_attempt(struct control_rig *rig);
+
+/* control_rig_turn turns the loop for `ms` of real time. */
+void control_rig_turn(struct control_rig *rig, unsigned ms);
+
+/* control_rig_pass lets `s` seconds pass on boot and wall clock; control_rig_step sets the wall clock only. */
+void control_rig_pass(int64_t s);
+void control_rig_step(int64_t s);
+
+/* control_rig_write replaces a file's content. */
+void control_rig_write(const char *path, struct bytes content);
+
+/* control_rig_threads counts the threads of this process. */
+unsigned control_rig_threads(void);
+
+#endif
