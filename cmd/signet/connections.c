@@ -11,7 +11,7 @@
 #include "cmd/signet/words.h"
 
 const char *const connections_titles[CONNECTIONS_COLUMNS] = {
-    "SIDECAR", ">ID", "DIRECTION", "TRANSPORT", "SOURCE", "DESTINATION", "PEER IDENTITY",
+    "SIDECAR", ">ID", "DIRECTION", "TRANSPORT", "PEER", "DESTINATION", "PEER IDENTITY",
     "STATE",   "FOR", "AGE",       ">RECEIVED", ">SENT",  "RULE",
 };
 
@@ -26,7 +26,7 @@ bool connections_wanted(const struct connections_filter *filter,
     if (filter->state != NULL && !bytes_equal_text(connection->state, filter->state)) {
         return false;
     }
-    return filter->peer == NULL || connections_has(connection->source, filter->peer) ||
+    return filter->peer == NULL || connections_has(connection->peer, filter->peer) ||
            connections_has(connection->destination, filter->peer) ||
            connections_has(connection->peer_identity, filter->peer);
 }
@@ -36,8 +36,8 @@ static void connections_add_row(struct table *table, const char *name,
 {
     struct words stay = words_span(connection->state_ms);
     struct words age = words_span(connection->age_ms);
-    struct words received = words_size((uint64_t)connection->bytes_received);
-    struct words sent = words_size((uint64_t)connection->bytes_sent);
+    struct words received = words_size((uint64_t)connection->received_bytes);
+    struct words sent = words_size((uint64_t)connection->sent_bytes);
     char id[24];
 
     (void)snprintf(id, sizeof id, "%lld", (long long)connection->id);
@@ -46,7 +46,7 @@ static void connections_add_row(struct table *table, const char *name,
         bytes_of(id),
         connection->direction,
         connection->transport,
-        connection->source,
+        connection->peer,
         connection->destination,
         connection->peer_identity,
         connection->state,

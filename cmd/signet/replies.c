@@ -212,10 +212,10 @@ enum status reply_connection_parse(const struct json_value *object,
     TRY(json_get_text(object, "state", REPLY_TEXT_MAX, &connection.state, why));
     TRY(reply_amount(object, "state_ms", &connection.state_ms, why));
     TRY(reply_amount(object, "age_ms", &connection.age_ms, why));
-    TRY(reply_amount(object, "bytes_sent", &connection.bytes_sent, why));
-    TRY(reply_amount(object, "bytes_received", &connection.bytes_received, why));
+    TRY(reply_amount(object, "sent_bytes", &connection.sent_bytes, why));
+    TRY(reply_amount(object, "received_bytes", &connection.received_bytes, why));
     TRY(reply_maybe_text(object, "transport", &connection.transport, why));
-    TRY(reply_maybe_text(object, "source", &connection.source, why));
+    TRY(reply_maybe_text(object, "peer", &connection.peer, why));
     TRY(reply_maybe_text(object, "destination", &connection.destination, why));
     TRY(reply_maybe_text(object, "local_identity", &connection.local_identity, why));
     TRY(reply_maybe_text(object, "peer_identity", &connection.peer_identity, why));

@@ -56,7 +56,9 @@ struct admin_sources {
 
     /*
      * The proxy's live connections, which workers own: their number, and one object for each appended
-     * to the writer's open array (proxy_num_live, proxy_describe; connection_describe says what is in it).
+     * to the writer's open array: id, direction, peer (who opened it) and destination, transport,
+     * local_identity and peer_identity, state, state_ms, age_ms, received_bytes and sent_bytes (from and to
+     * the network), reason and rule. proxy_num_live and proxy_describe do it.
      */
     unsigned (*num_connections)(void *user);
     void (*connections)(void *user, struct json_writer *json);

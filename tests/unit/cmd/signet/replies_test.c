@@ -216,13 +216,13 @@ Test(replies, a_leaf_that_has_ended_is_no_good)
 
 static const char replies_connections[] =
     "{\"name\":\"api\",\"connections\":[{\"id\":12,\"direction\":\"inbound\","
-    "\"transport\":\"mtls\",\"source\":\"10.77.0.1:51000\",\"destination\":\"10.77.0.2:8080\","
+    "\"transport\":\"mtls\",\"peer\":\"10.77.0.1:51000\",\"destination\":\"10.77.0.2:8080\","
     "\"local_identity\":\"spiffe://td/ns/shop/sa/api\",\"peer_identity\":\"spiffe://td/ns/shop/sa/web\","
-    "\"state\":\"relay\",\"state_ms\":63000,\"age_ms\":64000,\"bytes_received\":1536,"
-    "\"bytes_sent\":20971520,\"rule\":\"shop/api-allow rule 1, mesh.yaml:41\"},"
-    "{\"id\":13,\"direction\":\"inbound\",\"source\":\"10.77.0.9:40000\","
+    "\"state\":\"relay\",\"state_ms\":63000,\"age_ms\":64000,\"received_bytes\":1536,"
+    "\"sent_bytes\":20971520,\"rule\":\"shop/api-allow rule 1, mesh.yaml:41\"},"
+    "{\"id\":13,\"direction\":\"inbound\",\"peer\":\"10.77.0.9:40000\","
     "\"destination\":\"10.77.0.2:8080\",\"local_identity\":null,\"peer_identity\":null,"
-    "\"state\":\"handshake\",\"state_ms\":20,\"age_ms\":21,\"bytes_received\":0,\"bytes_sent\":0,"
+    "\"state\":\"handshake\",\"state_ms\":20,\"age_ms\":21,\"received_bytes\":0,\"sent_bytes\":0,"
     "\"rule\":null}]}";
 
 static size_t replies_count_connections(const char *peer, const char *state)
@@ -263,7 +263,7 @@ Test(replies, a_connection_is_one_row)
     table_print(&table, printed->out, false);
     cr_assert_str_eq(
         printed_end(printed),
-        "SIDECAR  ID  DIRECTION  TRANSPORT  SOURCE           DESTINATION     PEER IDENTITY               "
+        "SIDECAR  ID  DIRECTION  TRANSPORT  PEER             DESTINATION     PEER IDENTITY               "
         "STATE  FOR        AGE        RECEIVED    SENT  RULE\n"
         "api      12  inbound    mtls       10.77.0.1:51000  10.77.0.2:8080  spiffe://td/ns/shop/sa/web  "
         "relay  1 min 3 s  1 min 4 s   1.5 KiB  20 MiB  shop/api-allow rule 1, mesh.yaml:41\n");

@@ -78,12 +78,12 @@ static void fabricated_connections(void *user, struct json_writer *json)
         json_put_uint(json, "state_ms", 1000);
         json_put_uint(json, "age_ms", 1200);
         json_put_text(json, "transport", "mtls");
-        json_put_text(json, "source", "10.77.0.1:51000");
+        json_put_text(json, "peer", "10.77.0.1:51000");
         json_put_text(json, "destination", "10.77.0.2:8080");
         json_put_text(json, "local_identity", "spiffe://cluster.local/ns/shop/sa/web");
         json_put_text(json, "peer_identity", "spiffe://cluster.local/ns/shop/sa/api");
-        json_put_uint(json, "bytes_received", 10);
-        json_put_uint(json, "bytes_sent", 20);
+        json_put_uint(json, "received_bytes", 10);
+        json_put_uint(json, "sent_bytes", 20);
         json_put_text(json, "reason", "allow/rule");
         json_put_text(json, "rule", "shop/web-allow rule 1, mesh.yaml:23");
         json_close_object(json);
