@@ -105,6 +105,15 @@ static enum status operators_optional_number(const struct json_value *object, co
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* A text that must be there: without it the question is wrong, not its object absent. */
+static enum status operators_need_text(const struct json_value *object, const char *name,
+                                       size_t max_len, struct bytes *out_text, struct failure *why)
+{
+    enum status status = json_get_text(object, name, max_len, out_text, why);
+
+    return status == STATUS_NOT_FOUND ? STATUS_CONFIG : status;
+}
+
 static enum status operators_read_entry(struct operators *operators, const struct json_value *top,
                                         struct entry *out_entry, struct failure *why)
 {
@@ -118,8 +127,8 @@ static enum status operators_read_entry(struct operators *operators, const struc
     enum status status;
 
     TRY(json_refuse_unknown(top, known, sizeof known / sizeof known[0], why));
-    TRY(json_get_text(top, "name", ENTRY_NAME_MAX, &name, why));
-    TRY(json_get_text(top, "spiffe_id", SPIFFE_ID_MAX, &id, why));
+    TRY(operators_need_text(top, "name", ENTRY_NAME_MAX, &name, why));
+    TRY(operators_need_text(top, "spiffe_id", SPIFFE_ID_MAX, &id, why));
     status = json_get_text(top, "description", ENTRY_DESCRIPTION_MAX, &description, why);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         return status;
@@ -225,7 +234,7 @@ static enum status operators_create_token(struct operators *operators,
 
     TRY(json_read(request->body, OPERATORS_BODY_MAX, &top, why));
     TRY(json_refuse_unknown(top, known, sizeof known / sizeof known[0], why));
-    TRY(json_get_text(top, "entry", ENTRY_NAME_MAX, &order.entry, why));
+    TRY(operators_need_text(top, "entry", ENTRY_NAME_MAX, &order.entry, why));
     TRY(operators_optional_number(top, "life_s", TOKEN_LIFE_MAX_S, &order.life_s, why));
     TRY(token_create(operators->view.issuer.registry, &order, &text, &token, why));
     metrics_add(0, METRIC_TOKENS_CREATED, LABEL_NONE, LABEL_NONE, 1);
@@ -401,7 +410,7 @@ static enum status operators_set_levels(struct operators *operators,
 
     TRY(json_read(request->body, OPERATORS_BODY_MAX, &top, why));
     TRY(json_refuse_unknown(top, known, 1, why));
-    TRY(json_get_text(top, "levels", 1024, &given, why));
+    TRY(operators_need_text(top, "levels", 1024, &given, why));
     levels = bytes_text(given);
     status = log_set_levels(levels, why);
     free(levels);
