@@ -229,8 +229,7 @@ static void test_ca_add_time(CBB *to, int64_t at)
         memmove(text, text + 2, strlen(text) - 1);
     }
     test_ca_must(
-        CBB_add_asn1(to, &time,
-                     tm.tm_year < 150 ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
+        CBB_add_asn1(to, &time, tm.tm_year < 150 ? CBS_ASN1_UTCTIME : CBS_ASN1_GENERALIZEDTIME) &&
         CBB_add_bytes(&time, (const uint8_t *)text, strlen(text)) && CBB_flush(to));
 }
 
@@ -263,9 +262,8 @@ static void test_ca_add_alternative_names(CBB *list, const struct test_ca_plan *
                      CBB_add_bytes(&name, plan->uris[i].at, plan->uris[i].len));
     }
     for (size_t i = 0; i < TEST_CA_NAMES_MAX && plan->dns[i] != NULL; i++) {
-        test_ca_must(
-            CBB_add_asn1(&names, &name, CBS_ASN1_CONTEXT_SPECIFIC | 2) &&
-            CBB_add_bytes(&name, (const uint8_t *)plan->dns[i], strlen(plan->dns[i])));
+        test_ca_must(CBB_add_asn1(&names, &name, CBS_ASN1_CONTEXT_SPECIFIC | 2) &&
+                     CBB_add_bytes(&name, (const uint8_t *)plan->dns[i], strlen(plan->dns[i])));
     }
     test_ca_must(CBB_flush(list));
 }
@@ -493,9 +491,8 @@ struct test_ca *test_ca_make(const struct test_ca_plan *plan, const struct test_
                  buffer_add(&ca->chain_der, buffer_bytes(&ca->der)) == STATUS_OK &&
                  buffer_add(&ca->chain_pem, buffer_bytes(&ca->pem)) == STATUS_OK);
     if (issuer != NULL && !issuer->is_root) {
-        test_ca_must(
-            buffer_add(&ca->chain_der, buffer_bytes(&issuer->chain_der)) == STATUS_OK &&
-            buffer_add(&ca->chain_pem, buffer_bytes(&issuer->chain_pem)) == STATUS_OK);
+        test_ca_must(buffer_add(&ca->chain_der, buffer_bytes(&issuer->chain_der)) == STATUS_OK &&
+                     buffer_add(&ca->chain_pem, buffer_bytes(&issuer->chain_pem)) == STATUS_OK);
     }
     return ca;
 }

@@ -29,7 +29,7 @@ enum {
 
 /* One authority certificate of ours with its key. */
 struct authority_link {
-    struct buffer der; /* owned */
+    struct buffer der;       /* owned */
     struct certificate cert; /* slices of der */
     struct signer *signer;   /* owned; NULL: there is none yet */
 };
@@ -110,8 +110,8 @@ static enum status authority_random_serial(uint8_t serial[SIGN_SERIAL_LEN], stru
 }
 
 /* A link as the issuer of something; its chain's dates are its own and those above it. */
-static void authority_issuer_of(const struct authority_link *link, const struct authority_link *above,
-                                struct sign_issuer *out)
+static void authority_issuer_of(const struct authority_link *link,
+                                const struct authority_link *above, struct sign_issuer *out)
 {
     *out = (struct sign_issuer){
         .signer = link->signer,
@@ -154,8 +154,8 @@ static enum status authority_make(struct authority *authority, const struct sign
         .domain_id = &authority->domain_id,
         .common_name = issuer == NULL ? "Signet root" : "Signet intermediate",
         .issued_at = now_s,
-        .not_after = now_s + (issuer == NULL ? authority->lives.root_s
-                                             : authority->lives.intermediate_s),
+        .not_after =
+            now_s + (issuer == NULL ? authority->lives.root_s : authority->lives.intermediate_s),
         .path_len = issuer == NULL ? 1 : 0,
         .constrain_names = issuer != NULL && authority->constrain_names,
     };
@@ -188,6 +188,16 @@ static enum status authority_make(struct authority *authority, const struct sign
 static enum status authority_refuse_file(const char *name, const char *what, struct failure *why)
 {
     return fail(why, STATUS_PROTOCOL, "authority/file", "%s: %s", name, what);
+}
+
+/* Hands on a failure that was kept apart because it might have been none. */
+static enum status authority_pass(enum status status, const struct failure *inner,
+                                  struct failure *why)
+{
+    if (why != NULL) {
+        *why = *inner;
+    }
+    return status;
 }
 
 /* The two blocks of a file; what else may be in it is passed over. */
@@ -266,12 +276,12 @@ static enum status authority_check_link(const struct authority *authority, const
     if (link->cert.num_uris != 1 ||
         !bytes_equal(link->cert.uri, spiffe_id_text(&authority->domain_id))) {
         return fail(why, STATUS_CONFIG, "authority/trust-domain",
-                    "%s belongs to another trust domain than %s", name,
-                    authority->domain_id.text);
+                    "%s belongs to another trust domain than %s", name, authority->domain_id.text);
     }
     return STATUS_OK;
 }
 
+/* A file that is not there is no failure: the link then stays empty (signer NULL). */
 static enum status authority_load(struct authority *authority, const char *name,
                                   struct bytes passphrase, struct authority_link *out_link,
                                   struct failure *why)
@@ -280,10 +290,15 @@ static enum status authority_load(struct authority *authority, const char *name,
     CLEARED(secret) text = {0};
     CLEARED(secret) sealed = {0};
     struct failure inner = {0};
-    enum status status;
+    enum status status = authority_files_read(&authority->files, name, &text, &inner);
 
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        return authority_pass(status, &inner, why);
+    }
     buffer_init(&loaded.der, AUTHORITY_FILE_MAX);
-    TRY(authority_files_read(&authority->files, name, &text, why));
     status = authority_cut_file(name, secret_bytes(&text), &loaded, &sealed, why);
     if (status == STATUS_OK &&
         certificate_parse(buffer_bytes(&loaded.der), &loaded.cert, &inner) != STATUS_OK) {
@@ -359,11 +374,10 @@ static enum status authority_open_root(struct authority *authority,
 {
     struct bytes passphrase = secret_bytes(plan->passphrase);
     CLEARED(secret) left = {0};
-    enum status status =
-        authority_load(authority, authority_root_file, passphrase, &authority->root, why);
 
-    if (status != STATUS_NOT_FOUND) {
-        return status;
+    TRY(authority_load(authority, authority_root_file, passphrase, &authority->root, why));
+    if (authority->root.signer != NULL) {
+        return STATUS_OK;
     }
     /* A new root beside an old intermediate would be a lost root, replaced in silence. */
     if (authority_files_read(&authority->files, authority_intermediate_file, &left, NULL) !=
@@ -383,14 +397,12 @@ static enum status authority_open_intermediate(struct authority *authority,
 {
     const struct certificate *cert = &authority->intermediate.cert;
     const struct bundle_domain *domain = bundle_domain(authority->bundle, 0);
-    enum status status =
-        authority_load(authority, authority_intermediate_file, secret_bytes(plan->passphrase),
-                       &authority->intermediate, why);
 
-    if (status == STATUS_NOT_FOUND) {
+    TRY(authority_load(authority, authority_intermediate_file, secret_bytes(plan->passphrase),
+                       &authority->intermediate, why));
+    if (authority->intermediate.signer == NULL) {
         return STATUS_OK; /* the tick that follows makes one */
     }
-    TRY(status);
     if (!bytes_equal(cert->issuer, authority->root.cert.subject) ||
         !public_key_verify(bundle_root_key(domain, 0), cert->algorithm, cert->tbs,
                            cert->signature)) {
@@ -514,8 +526,7 @@ static enum status authority_sign(const struct authority *authority,
 }
 
 enum status authority_issue(struct authority *authority, const struct authority_request *request,
-                            int64_t now_s, struct authority_issued *out_issued,
-                            struct failure *why)
+                            int64_t now_s, struct authority_issued *out_issued, struct failure *why)
 {
     CLEARED(authority_issued) issued = {.issued_at = 0};
     struct failure renewal = {0};
@@ -528,7 +539,7 @@ enum status authority_issue(struct authority *authority, const struct authority_
     buffer_init(&issued.chain_der, SVID_CHAIN_MAX);
     status = authority_sign(authority, request, now_s, &issued, why);
     if (status == STATUS_DENIED && renewed != STATUS_OK) {
-        return fail(why, renewed, renewal.reason, "%s", renewal.detail);
+        return authority_pass(renewed, &renewal, why);
     }
     TRY(status);
     *out_issued = issued;

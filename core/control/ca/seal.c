@@ -51,8 +51,9 @@ enum status seal_make(struct bytes passphrase, uint8_t cost, struct seal *out_se
     CLEARED(seal) made = {.cost = cost};
 
     if (cost < SEAL_COST_MIN || cost > SEAL_COST_MAX) {
-        return fail(why, STATUS_CONFIG, "seal/cost", "log2 of scrypt's N is %u; %d to %d is allowed",
-                    cost, SEAL_COST_MIN, SEAL_COST_MAX);
+        return fail(why, STATUS_CONFIG, "seal/cost",
+                    "log2 of scrypt's N is %u; %d to %d is allowed", cost, SEAL_COST_MIN,
+                    SEAL_COST_MAX);
     }
     if (RAND_bytes(made.salt, SEAL_SALT_LEN) != 1) {
         return seal_refuse_library(why, "random bytes");
@@ -98,9 +99,8 @@ bool seal_fits(const struct seal *seal, struct bytes sealed)
 enum status seal_close(const struct seal *seal, struct bytes plain, struct buffer *out_sealed,
                        struct failure *why)
 {
-    uint8_t *at = plain.len > SEAL_PLAIN_MAX
-                      ? NULL
-                      : buffer_reserve(out_sealed, plain.len + SEAL_OVERHEAD);
+    uint8_t *at =
+        plain.len > SEAL_PLAIN_MAX ? NULL : buffer_reserve(out_sealed, plain.len + SEAL_OVERHEAD);
     EVP_AEAD_CTX aead;
     size_t len = 0;
     bool good;
@@ -145,8 +145,8 @@ enum status seal_open(const struct seal *seal, struct bytes sealed, struct secre
     plain.at = memory_make(sealed.len);
     plain.len = sealed.len;
     good = EVP_AEAD_CTX_open(&aead, plain.at, &len, plain.len, sealed.at + SEAL_NONCE_AT,
-                             SEAL_NONCE_LEN, sealed.at + SEAL_HEAD_LEN,
-                             sealed.len - SEAL_HEAD_LEN, sealed.at, SEAL_HEAD_LEN) == 1;
+                             SEAL_NONCE_LEN, sealed.at + SEAL_HEAD_LEN, sealed.len - SEAL_HEAD_LEN,
+                             sealed.at, SEAL_HEAD_LEN) == 1;
     EVP_AEAD_CTX_cleanup(&aead);
     if (!good) {
         ERR_clear_error();

@@ -27,18 +27,18 @@ static const uint8_t sign_oid_common_name[] = {6, 3, 0x55, 4, 3};
 static const uint8_t sign_oid_serial_number[] = {6, 3, 0x55, 4, 5};
 static const uint8_t sign_digital_signature[] = {3, 2, 7, 0x80};
 static const uint8_t sign_cert_and_crl_sign[] = {3, 2, 1, 0x06};
-static const uint8_t sign_server_and_client[] = {0x30, 20, 6,    8, 0x2b, 6, 1, 5, 5, 7, 3,
+static const uint8_t sign_server_and_client[] = {0x30, 20, 6, 8,    0x2b, 6, 1, 5, 5, 7, 3,
                                                  1,    6,  8, 0x2b, 6,    1, 5, 5, 7, 3, 2};
 static const uint8_t sign_not_a_ca[] = {0x30, 0};
 
 enum { /* 2.5.29.N */
-    SIGN_SUBJECT_KEY_ID = 14,
-    SIGN_KEY_USAGE = 15,
-    SIGN_ALTERNATIVE_NAMES = 17,
-    SIGN_BASIC_CONSTRAINTS = 19,
-    SIGN_NAME_CONSTRAINTS = 30,
-    SIGN_AUTHORITY_KEY_ID = 35,
-    SIGN_EXTENDED_USAGE = 37,
+       SIGN_SUBJECT_KEY_ID = 14,
+       SIGN_KEY_USAGE = 15,
+       SIGN_ALTERNATIVE_NAMES = 17,
+       SIGN_BASIC_CONSTRAINTS = 19,
+       SIGN_NAME_CONSTRAINTS = 30,
+       SIGN_AUTHORITY_KEY_ID = 35,
+       SIGN_EXTENDED_USAGE = 37,
 };
 
 /* A positive INTEGER of one length for all: the first bit is 0, the second 1. */
@@ -51,7 +51,8 @@ static bool sign_add_serial(CBB *to, const uint8_t serial[SIGN_SERIAL_LEN])
            CBB_add_bytes(&number, serial + 1, SIGN_SERIAL_LEN - 1) && CBB_flush(to);
 }
 
-static void sign_serial_hex(const uint8_t serial[SIGN_SERIAL_LEN], char out[2 * SIGN_SERIAL_LEN + 1])
+static void sign_serial_hex(const uint8_t serial[SIGN_SERIAL_LEN],
+                            char out[2 * SIGN_SERIAL_LEN + 1])
 {
     uint8_t shown[SIGN_SERIAL_LEN];
 
@@ -73,8 +74,7 @@ static bool sign_add_time(CBB *to, int64_t at)
         return false;
     }
     four_digits = tm.tm_year >= SIGN_GENERALIZED_FROM_YEAR;
-    return CBB_add_asn1(to, &time,
-                        four_digits ? CBS_ASN1_GENERALIZEDTIME : CBS_ASN1_UTCTIME) &&
+    return CBB_add_asn1(to, &time, four_digits ? CBS_ASN1_GENERALIZEDTIME : CBS_ASN1_UTCTIME) &&
            der_add(&time, bytes_skip(bytes_of(text), four_digits ? 0 : 2)) && CBB_flush(to);
 }
 
@@ -208,8 +208,9 @@ static bool sign_add_extensions(CBB *tbs, const struct sign_blanks *blanks)
         return false;
     }
     if (leaf) {
-        if (!sign_add_extension(&list, SIGN_EXTENDED_USAGE, false,
-                                bytes_make(sign_server_and_client, sizeof sign_server_and_client)) ||
+        if (!sign_add_extension(
+                &list, SIGN_EXTENDED_USAGE, false,
+                bytes_make(sign_server_and_client, sizeof sign_server_and_client)) ||
             !sign_add_extension(&list, SIGN_BASIC_CONSTRAINTS, true,
                                 bytes_make(sign_not_a_ca, sizeof sign_not_a_ca))) {
             return false;
@@ -303,7 +304,8 @@ static enum status sign_check_life(int64_t issued_at, const struct sign_blanks *
                                    struct failure *why)
 {
     if (blanks->not_after <= issued_at) {
-        return fail(why, STATUS_DENIED, "sign/no-life", "the certificate would end before it begins");
+        return fail(why, STATUS_DENIED, "sign/no-life",
+                    "the certificate would end before it begins");
     }
     return STATUS_OK;
 }

@@ -7,7 +7,9 @@
 #include "core/trust/identity/certificate_extensions.h"
 #include "core/trust/identity/der.h"
 
-enum { CERTIFICATE_SERIAL_MAX = 21 }; /* RFC 5280 4.1.2.2 says 20; a leading zero may precede them */
+enum {
+    CERTIFICATE_SERIAL_MAX = 21
+}; /* RFC 5280 4.1.2.2 says 20; a leading zero may precede them */
 
 static enum status certificate_refuse(struct failure *why, const char *what)
 {
@@ -89,8 +91,7 @@ static enum status certificate_read_version_and_serial(CBS *tbs, struct certific
     return STATUS_OK;
 }
 
-static enum status certificate_read_validity(CBS *tbs, struct certificate *out,
-                                             struct failure *why)
+static enum status certificate_read_validity(CBS *tbs, struct certificate *out, struct failure *why)
 {
     CBS validity;
 
@@ -224,6 +225,6 @@ void certificate_issuer_hex(const struct certificate *certificate, char out[CERT
 
 bool certificate_may_sign(const struct certificate *certificate)
 {
-    return certificate->is_ca &&
-           (!certificate->has_key_usage || (certificate->key_usage & CERTIFICATE_KEY_CERT_SIGN) != 0);
+    return certificate->is_ca && (!certificate->has_key_usage ||
+                                  (certificate->key_usage & CERTIFICATE_KEY_CERT_SIGN) != 0);
 }

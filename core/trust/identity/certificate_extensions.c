@@ -238,8 +238,8 @@ enum status certificate_extensions_parse(struct bytes list, struct certificate *
                         CERTIFICATE_EXTENSIONS_MAX);
         }
         if (!certificate_read_extension(&rest, out, &seen[num_seen])) {
-            return fail(why, STATUS_PROTOCOL, "certificate/extension",
-                        "extension %zu is malformed", num_seen + 1);
+            return fail(why, STATUS_PROTOCOL, "certificate/extension", "extension %zu is malformed",
+                        num_seen + 1);
         }
         for (size_t i = 0; i < num_seen; i++) {
             if (bytes_equal(seen[i], seen[num_seen])) {

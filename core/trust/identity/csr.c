@@ -24,10 +24,8 @@ static bool csr_write_body(const struct key *key, CBB *to)
     CBB attributes;
 
     return CBB_add_asn1(to, &body, CBS_ASN1_SEQUENCE) && CBB_add_asn1_uint64(&body, 0) &&
-           CBB_add_asn1(&body, &name, CBS_ASN1_SEQUENCE) &&
-           der_add(&body, key_public_spki(key)) &&
-           CBB_add_asn1(&body, &attributes,
-                        CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0) &&
+           CBB_add_asn1(&body, &name, CBS_ASN1_SEQUENCE) && der_add(&body, key_public_spki(key)) &&
+           CBB_add_asn1(&body, &attributes, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0) &&
            CBB_flush(to);
 }
 

@@ -51,7 +51,8 @@ static enum status key_of(EVP_PKEY *evp, struct key **out_key, struct failure *w
     if (EVP_PKEY_id(evp) == EVP_PKEY_RSA) {
         key->algorithm = SIGNATURE_RSA_SHA256;
     } else {
-        key->algorithm = EVP_PKEY_bits(evp) == 384 ? SIGNATURE_ECDSA_SHA384 : SIGNATURE_ECDSA_SHA256;
+        key->algorithm =
+            EVP_PKEY_bits(evp) == 384 ? SIGNATURE_ECDSA_SHA384 : SIGNATURE_ECDSA_SHA256;
     }
     *out_key = TAKE(key);
     return STATUS_OK;
@@ -116,7 +117,8 @@ static enum status key_parse_pem(struct bytes text, struct key **out_key, struct
         struct bytes label;
 
         if (pem_next(&text, &label, &der, why) != STATUS_OK) {
-            return key_refuse(why, STATUS_PROTOCOL, "key/pem", "there is no whole private key in it");
+            return key_refuse(why, STATUS_PROTOCOL, "key/pem",
+                              "there is no whole private key in it");
         }
         if (bytes_equal_text(label, "PRIVATE KEY")) {
             return key_parse_pkcs8(secret_bytes(&der), out_key, why);

@@ -15,8 +15,7 @@ enum { PEM_LINE = 64, PEM_LABEL_MAX = 64 };
 /* Where `part` first stands in `all`; all.len when nowhere. */
 static size_t pem_find(struct bytes all, const char *part)
 {
-    const uint8_t *found =
-        all.len == 0 ? NULL : memmem(all.at, all.len, part, strlen(part));
+    const uint8_t *found = all.len == 0 ? NULL : memmem(all.at, all.len, part, strlen(part));
 
     return found == NULL ? all.len : (size_t)(found - all.at);
 }
@@ -34,8 +33,8 @@ static bool pem_decode(struct bytes text, struct secret *out_der)
             squeezed.at[squeezed_len++] = text.at[i];
         }
     }
-    if (squeezed_len == 0 || !bytes_from_base64(bytes_make(squeezed.at, squeezed_len), der.at,
-                                                text.len, &der_len)) {
+    if (squeezed_len == 0 ||
+        !bytes_from_base64(bytes_make(squeezed.at, squeezed_len), der.at, text.len, &der_len)) {
         return false;
     }
     secret_set(out_der, bytes_make(der.at, der_len));
@@ -76,8 +75,8 @@ enum status pem_next(struct bytes *text, struct bytes *out_label, struct secret 
 
 enum status pem_add(struct buffer *to, const char *label, struct bytes der)
 {
-    CLEARED(secret) text = {.at = memory_make(bytes_base64_size(der.len)),
-                            .len = bytes_base64_size(der.len) - 1};
+    CLEARED(secret)
+    text = {.at = memory_make(bytes_base64_size(der.len)), .len = bytes_base64_size(der.len) - 1};
     struct bytes rest = secret_bytes(&text);
 
     bytes_to_base64(der, (char *)text.at);

@@ -17,6 +17,14 @@ static bool spiffe_id_is_path_char(uint8_t c)
     return spiffe_id_is_domain_char(c) || (c >= 'A' && c <= 'Z');
 }
 
+/* Where `mark` first stands; text.len when nowhere. */
+static size_t spiffe_id_find(struct bytes text, char mark)
+{
+    const uint8_t *found = text.len == 0 ? NULL : memchr(text.at, mark, text.len);
+
+    return found == NULL ? text.len : (size_t)(found - text.at);
+}
+
 static enum status spiffe_id_check_domain(struct bytes domain, struct failure *why)
 {
     if (domain.len == 0) {
@@ -74,7 +82,6 @@ static enum status spiffe_id_check_path(struct bytes path, struct failure *why)
 enum status spiffe_id_parse(struct bytes text, struct spiffe_id *out_id, struct failure *why)
 {
     struct bytes domain = bytes_skip(text, SPIFFE_ID_SCHEME_LEN);
-    const uint8_t *slash;
 
     if (text.len == 0) {
         return fail(why, STATUS_PROTOCOL, "spiffe-id/empty", "the SPIFFE ID is empty");
@@ -86,13 +93,10 @@ enum status spiffe_id_parse(struct bytes text, struct spiffe_id *out_id, struct 
     if (!bytes_starts(text, bytes_of(spiffe_id_scheme))) {
         return fail(why, STATUS_PROTOCOL, "spiffe-id/scheme", "it does not begin with spiffe://");
     }
-    if (memchr(domain.at, '?', domain.len) != NULL || memchr(domain.at, '#', domain.len) != NULL) {
+    if (spiffe_id_find(domain, '?') < domain.len || spiffe_id_find(domain, '#') < domain.len) {
         return fail(why, STATUS_PROTOCOL, "spiffe-id/query", "it has a query or a fragment");
     }
-    slash = memchr(domain.at, '/', domain.len);
-    if (slash != NULL) {
-        domain.len = (size_t)(slash - domain.at);
-    }
+    domain.len = spiffe_id_find(domain, '/');
     TRY(spiffe_id_check_domain(domain, why));
     TRY(spiffe_id_check_path(bytes_skip(text, SPIFFE_ID_SCHEME_LEN + domain.len), why));
 

@@ -36,8 +36,7 @@ static enum status svid_read_chain(struct svid *svid, struct failure *why)
             return fail(why, STATUS_LIMIT, "svid/too-long", "a chain has at most %d certificates",
                         SVID_CERTS_MAX);
         }
-        if (!certificate_next(&rest, &der) ||
-            certificate_parse(der, next, &inner) != STATUS_OK) {
+        if (!certificate_next(&rest, &der) || certificate_parse(der, next, &inner) != STATUS_OK) {
             return fail(why, STATUS_PROTOCOL, "svid/der", "certificate %zu of the chain: %s",
                         svid->num_certs + 1,
                         inner.reason == NULL ? "not a whole DER element" : inner.detail);

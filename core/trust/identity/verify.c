@@ -82,8 +82,8 @@ static enum status verify_leaf_id(const struct certificate *leaf, struct spiffe_
                     "the leaf has %u URI names; a SVID has exactly one", leaf->num_uris);
     }
     if (spiffe_id_parse(leaf->uri, out_id, &inner) != STATUS_OK) {
-        return fail(why, STATUS_PROTOCOL, "verify/leaf-id", "the leaf's URI: %s (%s)",
-                    inner.detail, inner.reason);
+        return fail(why, STATUS_PROTOCOL, "verify/leaf-id", "the leaf's URI: %s (%s)", inner.detail,
+                    inner.reason);
     }
     if (spiffe_id_path(out_id).len == 0) {
         return fail(why, STATUS_PROTOCOL, "verify/leaf-id",
@@ -144,8 +144,9 @@ static int verify_depth(const struct verify *verify)
 }
 
 /* Everything about an authority above the present path but its signature. `who`: "root". */
-static enum status verify_authority(const struct verify *verify, const struct certificate *authority,
-                                    const char *who, struct failure *why)
+static enum status verify_authority(const struct verify *verify,
+                                    const struct certificate *authority, const char *who,
+                                    struct failure *why)
 {
     if (!certificate_may_sign(authority)) {
         return fail(why, STATUS_UNTRUSTED, "verify/not-a-ca", "the %s may not sign certificates",
@@ -391,7 +392,8 @@ static enum status verify_read(struct verify *verify, const struct bytes *chain,
     struct failure inner = {0};
 
     if (num_certs == 0) {
-        return fail(why, STATUS_PROTOCOL, "verify/no-certificate", "the peer showed no certificate");
+        return fail(why, STATUS_PROTOCOL, "verify/no-certificate",
+                    "the peer showed no certificate");
     }
     if (num_certs > VERIFY_CERTS_MAX) {
         return fail(why, STATUS_LIMIT, "verify/chain-too-long",

@@ -34,7 +34,8 @@ static bool verify_names_same(struct bytes a, struct bytes b)
 /* `host` ends with `suffix` and has something before it. */
 static bool verify_names_below(struct bytes host, struct bytes suffix)
 {
-    return host.len > suffix.len && verify_names_same(bytes_skip(host, host.len - suffix.len), suffix);
+    return host.len > suffix.len &&
+           verify_names_same(bytes_skip(host, host.len - suffix.len), suffix);
 }
 
 /* The host of scheme://user@host:port/path. Empty when there is none: such a name obeys nothing. */

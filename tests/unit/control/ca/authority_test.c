@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "core/control/ca/authority.h"
-#include "core/control/ca/authority_files.h"
 #include "core/control/ca/seal.h"
 #include "core/runtime/base/clock.h"
 #include "core/trust/identity/key.h"
@@ -19,7 +18,7 @@ SUITE(authority, .timeout = 120);
 
 #define WEB "spiffe://td/ns/shop/sa/web"
 
-enum { START = 1800000000, HOUR = 3600, DAY = 86400 };
+enum { START = 1800000000, HOUR = 3600, DAY = 86400, FILE_MAX = 1 << 16 };
 
 /* A folder of its own, and a plan to open it by. */
 struct place {
@@ -90,7 +89,7 @@ static void place_read(const struct place *place, const char *name, struct buffe
     char path[320];
 
     place_path(place, name, path);
-    buffer_init(out, AUTHORITY_FILE_MAX);
+    buffer_init(out, FILE_MAX);
     cr_assert_eq(buffer_read_file(out, path, NULL), STATUS_OK);
 }
 
