@@ -12,7 +12,7 @@
 /* Bound of one whole record, and so of the buffers that hold one. */
 #define RECORD_MAX ((size_t)8192)
 
-/* record_begin starts a record in an empty buffer, whose bound it sets to RECORD_MAX. */
+/* record_begin starts a record in a buffer that holds no memory; its bound becomes RECORD_MAX. */
 void record_begin(struct buffer *record);
 
 /*

@@ -256,6 +256,7 @@ enum status token_redeem(struct store *store, struct bytes text, const struct di
                          int64_t now, struct token *out_token, struct failure *why)
 {
     CLEARED(buffer) record = {.max = RECORD_MAX};
+    CLEARED(buffer) changed = {0};
     uint8_t secret[TOKEN_SECRET_LEN];
     struct token presented = {0};
     struct token token;
@@ -285,8 +286,8 @@ enum status token_redeem(struct store *store, struct bytes text, const struct di
     if (token.used_at == 0) {
         token.used_at = now;
         token.key = *key;
-        token_encode(&token, &record);
-        TRY(store_put(store, token_key_of(&at, token.id), buffer_bytes(&record), why));
+        token_encode(&token, &changed);
+        TRY(store_put(store, token_key_of(&at, token.id), buffer_bytes(&changed), why));
     }
     *out_token = token;
     return STATUS_OK;
