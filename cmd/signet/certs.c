@@ -74,8 +74,7 @@ static void certs_print_head(const char *name, const struct reply_certs *certs, 
     struct words date = words_date(certs->next_renewal);
     struct words budget = words_span(certs->outage_budget_s * 1000);
 
-    (void)fprintf(out, "%s: %.*s\n", name,
-                  certs->identity.len > 0 ? (int)certs->identity.len : 18,
+    (void)fprintf(out, "%s: %.*s\n", name, certs->identity.len > 0 ? (int)certs->identity.len : 18,
                   certs->identity.len > 0 ? (const char *)certs->identity.at
                                           : "has no identity yet");
     if (certs->next_renewal > 0) {
@@ -94,7 +93,7 @@ static void certs_print_head(const char *name, const struct reply_certs *certs, 
 }
 
 enum status certs_print(const char *name, const struct reply_certs *certs, int64_t now_s, FILE *out,
-                        bool colour, bool *out_good, struct failure *why)
+                        bool *out_good, struct failure *why)
 {
     CLEARED(table) chain = {0};
     CLEARED(table) roots = {0};
@@ -105,8 +104,8 @@ enum status certs_print(const char *name, const struct reply_certs *certs, int64
     TRY(certs_add_chain(&chain, certs->chain, now_s, &good, why));
     TRY(certs_add_roots(&roots, certs->roots, now_s, why));
     certs_print_head(name, certs, now_s, out);
-    table_print(&chain, out, colour);
-    table_print(&roots, out, colour);
+    table_print(&chain, out, table_colour_wanted(out));
+    table_print(&roots, out, table_colour_wanted(out));
     *out_good = good;
     return STATUS_OK;
 }
@@ -132,8 +131,7 @@ static enum status certs_visit(void *user, const struct door *door, struct bytes
                      (const char *)body.at);
     } else {
         (void)fputs(run->num_shown == 0 ? "" : "\n", stdout);
-        TRY(certs_print(door->name, &certs, clock_unix_s(), stdout, table_colour_wanted(stdout),
-                        &good, why));
+        TRY(certs_print(door->name, &certs, clock_unix_s(), stdout, &good, why));
     }
     run->num_shown++;
     run->all_good = run->all_good && good;
@@ -152,10 +150,11 @@ int certs_command(int count, char **arguments)
     const struct manual manual = {
         .synopsis = "signet certs [NAME…] [--admin ADDRESS] [--json]",
         .purpose =
-            "Shows each sidecar's certificates: the chain in force with its SPIFFE IDs, serial numbers\n"
-            "and ends, the roots that it trusts with their SHA-256 (what --bundle-sha256 pins), when the\n"
-            "next certificate is due, and the outage budget: how long it could do without the control\n"
-            "plane. Says 1 when a sidecar has no certificate, or one that has ended.",
+            "Shows each sidecar's certificates: the chain in force with its SPIFFE IDs,\n"
+            "serial numbers and ends, the roots that it trusts with their SHA-256 (what\n"
+            "--bundle-sha256 pins), when the next certificate is due, and the outage budget:\n"
+            "how long it could do without the control plane. Says 1 when a sidecar has no\n"
+            "certificate, or one that has ended.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .examples = "  signet certs                 all sidecars of this machine\n"

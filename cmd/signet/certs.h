@@ -13,6 +13,6 @@
  * reply_certificate_parse; nothing was then printed.
  */
 enum status certs_print(const char *name, const struct reply_certs *certs, int64_t now_s, FILE *out,
-                        bool colour, bool *out_good, struct failure *why) MUST_USE;
+                        bool *out_good, struct failure *why) MUST_USE;
 
 #endif

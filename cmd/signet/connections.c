@@ -11,8 +11,8 @@
 #include "cmd/signet/words.h"
 
 const char *const connections_titles[CONNECTIONS_COLUMNS] = {
-    "SIDECAR", ">ID", "DIRECTION", "TRANSPORT", "PEER", "DESTINATION", "PEER IDENTITY",
-    "STATE",   "FOR", "AGE",       ">RECEIVED", ">SENT",  "RULE",
+    "SIDECAR", ">ID", "DIRECTION", "TRANSPORT", "PEER",  "DESTINATION", "PEER IDENTITY",
+    "STATE",   "FOR", "AGE",       ">RECEIVED", ">SENT", "RULE",
 };
 
 static bool connections_has(struct bytes text, const char *part)
@@ -135,9 +135,9 @@ int connections_command(int count, char **arguments)
     const struct manual manual = {
         .synopsis = "signet conn [NAME…] [--peer TEXT] [--state STATE] [--json]",
         .purpose =
-            "Lists the live connections of each sidecar: who is at the other end, proved by which\n"
-            "identity, in what state and since when, how many bytes went each way (received from and\n"
-            "sent to the network), and the rule that let it in.",
+            "Lists the live connections of each sidecar: who is at the other end, proved by\n"
+            "which identity, in what state and since when, how many bytes went each way\n"
+            "(received from and sent to the network), and the rule that let it in.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .examples = "  signet conn                            everything\n"

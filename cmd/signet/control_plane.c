@@ -59,8 +59,7 @@ enum status control_plane_print(struct bytes body, int64_t now_s, FILE *out, str
     TRY(json_read(body, DOORS_REPLY_MAX, &top, why));
     TRY(control_plane_parse(top, &plane, why));
     (void)fprintf(out, "\ncontrol plane %.*s, version %.*s, up %s\n", (int)plane.id.len,
-                  (const char *)plane.id.at, (int)plane.version.len,
-                  (const char *)plane.version.at,
+                  (const char *)plane.id.at, (int)plane.version.len, (const char *)plane.version.at,
                   words_span((now_s - plane.started_at) * 1000).text);
     (void)fprintf(out, "  %lld entries, %lld open tokens; %lld certificates issued, %lld refused\n",
                   (long long)plane.entries, (long long)plane.open_tokens, (long long)plane.issued,

@@ -44,8 +44,7 @@ static void doors_try(struct doors *doors, const char *folder, const char *name)
     char *address = memory_format("unix:%s/%s/admin.sock", folder, name);
     struct stat there;
 
-    if (name[0] != '.' && stat(address + strlen("unix:"), &there) == 0 &&
-        S_ISSOCK(there.st_mode)) {
+    if (name[0] != '.' && stat(address + strlen("unix:"), &there) == 0 && S_ISSOCK(there.st_mode)) {
         doors_add(doors, name, address, strcmp(name, DOORS_CONTROL) == 0);
     }
     free(address);
@@ -194,15 +193,14 @@ static const char *door_remedy(const struct door *door, enum status status)
     }
 }
 
-enum status door_ask(const struct door *door, const char *method, const char *path,
-                     struct bytes question, unsigned *out_code, struct buffer *out_body,
-                     struct failure *why)
+enum status door_ask(const struct door *door, const struct door_question *question,
+                     unsigned *out_code, struct buffer *out_body, struct failure *why)
 {
     const struct web_call call = {
         .address = door->address,
-        .method = method,
-        .target = path,
-        .body = question,
+        .method = question->method,
+        .target = question->path,
+        .body = question->body,
         .limit_ms = DOORS_LIMIT_MS,
         .answer_max = DOORS_REPLY_MAX,
     };
@@ -213,9 +211,9 @@ enum status door_ask(const struct door *door, const char *method, const char *pa
     if (status != STATUS_OK) {
         /* Most failures name the address themselves. */
         bool named = strstr(inner.detail, door->address) != NULL;
-        enum status said = fail(why, status, inner.reason, "%s%s%.140s: %s",
-                                named ? "" : door->address, named ? "" : ": ", inner.detail,
-                                door_remedy(door, status));
+        enum status said =
+            fail(why, status, inner.reason, "%s%s%.140s: %s", named ? "" : door->address,
+                 named ? "" : ": ", inner.detail, door_remedy(door, status));
 
         if (why != NULL) {
             why->os_error = inner.os_error;
@@ -254,8 +252,9 @@ enum status door_get(const struct door *door, const char *path, struct buffer *o
 {
     CLEARED(buffer) body = {0};
     unsigned code = 0;
+    const struct door_question question = {.method = "GET", .path = path};
 
-    TRY(door_ask(door, "GET", path, bytes_of(""), &code, &body, why));
+    TRY(door_ask(door, &question, &code, &body, why));
     if (code < 200 || code > 299) {
         return door_refusal(door, code, buffer_bytes(&body), why);
     }

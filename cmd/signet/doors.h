@@ -74,19 +74,23 @@ bool doors_open(const struct doors_choice *choice, enum doors_kind kind, struct 
 /* doors_control makes *out_doors hold the control plane's door alone: the given address, or FOLDER/control. */
 void doors_control(const struct doors_choice *choice, struct doors *out_doors);
 
+/* What is asked. All borrowed. */
+struct door_question {
+    const char *method; /* "GET", "POST" or "DELETE" */
+    const char *path;   /* begins with '/' */
+    struct bytes body;  /* JSON; empty: none */
+};
+
 /*
  * door_ask sends one request and waits at most DOORS_LIMIT_MS for the whole reply. It blocks.
  *
- *   method    "GET", "POST" or "DELETE"; path begins with '/'
- *   question  body; empty: none
  *   out_code  the HTTP status, whatever it is
  *   out_body  on STATUS_OK the reply's body, owned by the caller: buffer_clear()
  *
  * Errors are those of web_client_call(); every detail names the address and what to try.
  */
-enum status door_ask(const struct door *door, const char *method, const char *path,
-                     struct bytes question, unsigned *out_code, struct buffer *out_body,
-                     struct failure *why) MUST_USE;
+enum status door_ask(const struct door *door, const struct door_question *question,
+                     unsigned *out_code, struct buffer *out_body, struct failure *why) MUST_USE;
 
 /* door_refusal makes a failure of a reply whose code is not 2xx: its own words. STATUS_DENIED "door/refused". */
 enum status door_refusal(const struct door *door, unsigned code, struct bytes body,

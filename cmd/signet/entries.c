@@ -46,8 +46,7 @@ static enum status entries_add_row(struct table *table, const struct json_value 
     return STATUS_OK;
 }
 
-enum status entries_add(struct table *table, struct bytes body, int64_t now_s,
-                        struct failure *why)
+enum status entries_add(struct table *table, struct bytes body, int64_t now_s, struct failure *why)
 {
     OWNED(json_value) *top = NULL;
     const struct json_value *list = NULL;
@@ -61,8 +60,8 @@ enum status entries_add(struct table *table, struct bytes body, int64_t now_s,
 }
 
 /* entries_ask asks the control plane and prints a refusal; VERDICT_OK leaves the body to be read. */
-static int entries_ask(const struct doors_choice *choice, const char *method, const char *path,
-                       struct bytes question, struct buffer *out_body)
+static int entries_ask(const struct doors_choice *choice, const struct door_question *question,
+                       struct buffer *out_body)
 {
     CLEARED(doors) doors = {0};
     CLEARED(buffer) body = {0};
@@ -70,7 +69,7 @@ static int entries_ask(const struct doors_choice *choice, const char *method, co
     unsigned code = 0;
 
     doors_control(choice, &doors);
-    if (door_ask(&doors.items[0], method, path, question, &code, &body, &why) != STATUS_OK) {
+    if (door_ask(&doors.items[0], question, &code, &body, &why) != STATUS_OK) {
         (void)fprintf(stderr, "signet: %s\n", why.detail);
         return VERDICT_UNREACHABLE;
     }
@@ -95,11 +94,13 @@ static int entries_list(int count, char **arguments)
     };
     const struct manual manual = {
         .synopsis = "signet entry list [--json]",
-        .purpose = "Lists the registry: which entry may hold which SPIFFE ID.",
+        .purpose =
+            "Lists the registry: which entry may hold which SPIFFE ID.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
     };
     struct manual_words words;
+    const struct door_question question = {.method = "GET", .path = "/entries"};
     CLEARED(buffer) body = {0};
     CLEARED(table) table = {0};
     struct failure why = {0};
@@ -108,7 +109,7 @@ static int entries_list(int count, char **arguments)
     if (!manual_open(&manual, count, arguments, &words, &verdict)) {
         return verdict;
     }
-    verdict = entries_ask(&choice, "GET", "/entries", bytes_of(""), &body);
+    verdict = entries_ask(&choice, &question, &body);
     if (verdict != VERDICT_OK) {
         return verdict;
     }
@@ -165,16 +166,18 @@ static int entries_add_one(int count, char **arguments)
     const struct manual_flag flags[] = {
         {"id", "SPIFFE_ID", "the identity; needed", &entry.id, NULL},
         {"description", "TEXT", "for people", &entry.description, NULL},
-        {"life", "SPAN", "longest life of its certificates: 10m, 12h; else the authority's", &entry.life,
-         NULL},
+        {"life", "SPAN", "longest life of its certificates: 10m, 12h; else the authority's",
+         &entry.life, NULL},
         {"instances", "N", "how many may hold it at once; else any number", &entry.instances, NULL},
         {"admin", "ADDRESS", DOORS_HELP_ADMIN, &choice.address, NULL},
         {"run-folder", "FOLDER", DOORS_HELP_FOLDER, &choice.folder, NULL},
     };
     const struct manual manual = {
         .synopsis = "signet entry add NAME --id SPIFFE_ID [flags]",
-        .purpose = "Adds an entry: from now on a workload that proves to be NAME (with a join token made for\n"
-                   "it) gets certificates for SPIFFE_ID. The very same entry a second time is fine.",
+        .purpose =
+            "Adds an entry: from now on a workload that proves to be NAME (with a join token\n"
+            "made for it) gets certificates for SPIFFE_ID. The very same entry a second time\n"
+            "is fine.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .examples = "  signet entry add web --id spiffe://cluster.local/ns/shop/sa/web\n"
@@ -182,7 +185,7 @@ static int entries_add_one(int count, char **arguments)
         .operands_max = 1,
     };
     struct manual_words words;
-    CLEARED(buffer) question = {.max = 16384};
+    CLEARED(buffer) wanted = {.max = 16384};
     CLEARED(buffer) body = {0};
     struct failure why = {0};
     int verdict;
@@ -196,11 +199,12 @@ static int entries_add_one(int count, char **arguments)
                       entry.name == NULL ? "NAME" : "--id SPIFFE_ID", manual.synopsis);
         return VERDICT_USAGE;
     }
-    if (entries_question(&entry, &question, &why) != STATUS_OK) {
+    if (entries_question(&entry, &wanted, &why) != STATUS_OK) {
         (void)fprintf(stderr, "signet: %s\n", why.detail);
         return VERDICT_USAGE;
     }
-    verdict = entries_ask(&choice, "POST", "/entries", buffer_bytes(&question), &body);
+    const struct door_question question = {"POST", "/entries", buffer_bytes(&wanted)};
+    verdict = entries_ask(&choice, &question, &body);
     if (verdict == VERDICT_OK) {
         (void)printf("entry %s: %s\n", entry.name, entry.id);
     }
@@ -224,8 +228,9 @@ static int entries_remove(int count, char **arguments)
     };
     const struct manual manual = {
         .synopsis = "signet entry remove NAME",
-        .purpose = "Takes an entry out, with its open tokens. Who holds a certificate of it keeps it to its end\n"
-                   "and is refused the next one.",
+        .purpose =
+            "Takes an entry out, with its open tokens. Who holds a certificate of it keeps it\n"
+            "to its end and is refused the next one.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .operands_max = 1,
@@ -241,13 +246,15 @@ static int entries_remove(int count, char **arguments)
     /* The name becomes a part of a path: nothing that could be another path may pass. */
     if (words.num_operands != 1 || !entries_name_ok(words.operands[0])) {
         (void)fprintf(stderr, "signet: %s\nUsage: %s\n",
-                      words.num_operands == 1 ? "a name is made of a-z, 0-9, '.' and '-', at most 63"
-                                              : "NAME is missing",
+                      words.num_operands == 1
+                          ? "a name is made of a-z, 0-9, '.' and '-', at most 63"
+                          : "NAME is missing",
                       manual.synopsis);
         return VERDICT_USAGE;
     }
     (void)snprintf(path, sizeof path, "/entries/%s", words.operands[0]);
-    verdict = entries_ask(&choice, "DELETE", path, bytes_of(""), &body);
+    const struct door_question question = {.method = "DELETE", .path = path};
+    verdict = entries_ask(&choice, &question, &body);
     if (verdict == VERDICT_OK) {
         (void)printf("entry %s is removed\n", words.operands[0]);
     }

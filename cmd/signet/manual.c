@@ -35,8 +35,7 @@ static size_t manual_distance(const char *a, const char *b)
     return row[b_len];
 }
 
-const char *manual_nearest(const char *given, const char *const *words, size_t count,
-                           size_t stride)
+const char *manual_nearest(const char *given, const char *const *words, size_t count, size_t stride)
 {
     const char *nearest = NULL;
     size_t least = 3;
@@ -78,8 +77,8 @@ static enum status manual_unknown(const struct manual *manual, const char *given
                                  sizeof manual->flags[0]);
     }
     if (nearest != NULL) {
-        return fail(why, STATUS_CONFIG, "flags/unknown", "%s is no flag of this command; did you mean --%s?",
-                    given, nearest);
+        return fail(why, STATUS_CONFIG, "flags/unknown",
+                    "%s is no flag of this command; did you mean --%s?", given, nearest);
     }
     return fail(why, STATUS_CONFIG, "flags/unknown", "%s is no flag of this command", given);
 }
@@ -98,7 +97,8 @@ static enum status manual_read_flag(const struct manual *manual, int count, char
     }
     if (flag->value == NULL) {
         if (equals != NULL) {
-            return fail(why, STATUS_CONFIG, "flags/needless-value", "--%s takes no value", flag->name);
+            return fail(why, STATUS_CONFIG, "flags/needless-value", "--%s takes no value",
+                        flag->name);
         }
         *flag->out_on = true;
         return STATUS_OK;
@@ -130,8 +130,8 @@ enum status manual_read(const struct manual *manual, int count, char **arguments
         if (flags_over || word[0] != '-' || word[1] == '\0') {
             if (words.num_operands >= manual->operands_max ||
                 words.num_operands >= sizeof words.operands / sizeof words.operands[0]) {
-                return fail(why, STATUS_CONFIG, "flags/too-many-words", "\"%s\" is one word too many",
-                            word);
+                return fail(why, STATUS_CONFIG, "flags/too-many-words",
+                            "\"%s\" is one word too many", word);
             }
             words.operands[words.num_operands++] = word;
         } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
@@ -139,7 +139,8 @@ enum status manual_read(const struct manual *manual, int count, char **arguments
         } else if (strcmp(word, "--") == 0) {
             flags_over = true;
         } else if (word[1] != '-') {
-            return fail(why, STATUS_CONFIG, "flags/unknown", "%s: flags begin with two dashes", word);
+            return fail(why, STATUS_CONFIG, "flags/unknown", "%s: flags begin with two dashes",
+                        word);
         } else {
             TRY(manual_read_flag(manual, count, arguments, &at, why));
         }
@@ -236,8 +237,8 @@ int manual_run_verb(const char *program, const struct manual_verb *verbs, size_t
         (void)fprintf(stderr, "%s: there is no command \"%s\"; did you mean %s?\n", program, given,
                       nearest);
     } else {
-        (void)fprintf(stderr, "%s: there is no command \"%s\": %s --help lists them\n", program, given,
-                      program);
+        (void)fprintf(stderr, "%s: there is no command \"%s\": %s --help lists them\n", program,
+                      given, program);
     }
     return VERDICT_USAGE;
 }

@@ -172,9 +172,8 @@ static void proxies_print(struct proxies_run *run)
     struct failure why = {0};
 
     table_print(&run->table, stdout, colour);
-    if (run->control.len > 0 &&
-        control_plane_print(buffer_bytes(&run->control), clock_unix_s(), stdout, &why) !=
-            STATUS_OK) {
+    if (run->control.len > 0 && control_plane_print(buffer_bytes(&run->control), clock_unix_s(),
+                                                    stdout, &why) != STATUS_OK) {
         run->all_ready = false;
         proxies_add_reason(&run->notes, bytes_of(DOORS_CONTROL), "", bytes_of(""),
                            bytes_of(why.detail));
@@ -222,19 +221,24 @@ int proxies_command(int count, char **arguments)
     const struct manual_flag flags[] = {
         {"admin", "ADDRESS", DOORS_HELP_ADMIN, &choice.address, NULL},
         {"run-folder", "FOLDER", DOORS_HELP_FOLDER, &choice.folder, NULL},
-        {"json", NULL, "one JSON object: {\"ready\", \"sidecars\": […], \"control\"}", NULL, &as_json},
+        {"json", NULL, "one JSON object: {\"ready\", \"sidecars\": […], \"control\"}", NULL,
+         &as_json},
     };
     const struct manual manual = {
         .synopsis = "signet status [--admin ADDRESS] [--json]",
-        .purpose = "Asks every sidecar of this machine, and the control plane where it runs here, how it is:\n"
-                   "who it is, whether it is ready, when its certificate is renewed, how long it could do\n"
-                   "without the control plane (outage budget), how many connections live, what it demands\n"
-                   "of callers on its ports, and who may call. Says 1 when something is not ready.",
+        .purpose =
+            "Asks every sidecar of this machine, and the control plane where it runs here,\n"
+            "how it is: who it is, whether it is ready, when its certificate is renewed, how\n"
+            "long it could do without the control plane (outage budget), how many connections\n"
+            "live, what it demands of callers on its ports, and who may call. Says 1 when\n"
+            "something is not ready.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
-        .examples = "  signet status                                       everything under " DOORS_FOLDER "\n"
-                    "  signet status --admin unix:/run/signet/web/admin.sock   one sidecar\n"
-                    "  signet status --json | jq '.sidecars[] | {name, ready}'",
+        .examples =
+            "  signet status                                       everything under " DOORS_FOLDER
+            "\n"
+            "  signet status --admin unix:/run/signet/web/admin.sock   one sidecar\n"
+            "  signet status --json | jq '.sidecars[] | {name, ready}'",
     };
     struct manual_words words;
     CLEARED(doors) doors = {0};

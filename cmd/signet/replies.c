@@ -145,8 +145,7 @@ static enum status reply_certs_fill(struct reply_certs *out, struct failure *why
     return reply_error(top, &out->error_reason, &out->error_detail, why);
 }
 
-enum status reply_certs_parse(struct bytes body, struct reply_certs *out_certs,
-                              struct failure *why)
+enum status reply_certs_parse(struct bytes body, struct reply_certs *out_certs, struct failure *why)
 {
     CLEARED(reply_certs) certs = {.outage_budget_s = -1};
 
@@ -165,13 +164,13 @@ void reply_certs_clear(struct reply_certs *certs)
 
 static enum status reply_need_object(const struct json_value *object, struct failure *why)
 {
-    return object != NULL ? STATUS_OK
-                          : fail(why, STATUS_PROTOCOL, "json/type", "an item of the reply is missing");
+    return object != NULL
+               ? STATUS_OK
+               : fail(why, STATUS_PROTOCOL, "json/type", "an item of the reply is missing");
 }
 
 enum status reply_certificate_parse(const struct json_value *object,
-                                    struct reply_certificate *out_certificate,
-                                    struct failure *why)
+                                    struct reply_certificate *out_certificate, struct failure *why)
 {
     struct reply_certificate certificate = {0};
 

@@ -53,9 +53,9 @@ struct reply_certs {
 /* One connection of GET /connections. */
 struct reply_connection {
     struct bytes direction, transport, peer, destination, local_identity, peer_identity, state;
-    struct bytes reason, rule;                    /* why it was let in; empty before the verdict */
+    struct bytes reason, rule; /* why it was let in; empty before the verdict */
     int64_t id, state_ms, age_ms;
-    int64_t received_bytes, sent_bytes;           /* from and to the network */
+    int64_t received_bytes, sent_bytes; /* from and to the network */
 };
 
 /* One condition of `conditions`. */

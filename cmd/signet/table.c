@@ -114,8 +114,8 @@ void table_print(const struct table *table, FILE *out, bool colour)
 
         (void)fputs(colour ? tone : "", out);
         for (size_t column = 0; column < table->num_columns; column++) {
-            table_print_cell(out, row == NULL ? titles[column] : row->cells[column],
-                             widths[column], right[column], column + 1 == table->num_columns);
+            table_print_cell(out, row == NULL ? titles[column] : row->cells[column], widths[column],
+                             right[column], column + 1 == table->num_columns);
         }
         (void)fputs(colour && tone[0] != '\0' ? TABLE_PLAINLY "\n" : "\n", out);
     }

@@ -25,9 +25,10 @@ enum table_tone {
 struct table_row;
 
 struct table {
-    const char *const *titles; /* borrowed for the table's life; a title beginning with '>' is set right */
-    size_t num_columns;        /* at most TABLE_COLUMNS_MAX */
-    struct table_row *rows;    /* owned */
+    const char *const
+        *titles;        /* borrowed for the table's life; a title beginning with '>' is set right */
+    size_t num_columns; /* at most TABLE_COLUMNS_MAX */
+    struct table_row *rows; /* owned */
     size_t num_rows;
 };
 

@@ -32,7 +32,7 @@ static enum status token_file_find(struct token_file *file, const char *path, st
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
-    char *folder = slash == NULL  ? memory_text(".")
+    char *folder = slash == NULL   ? memory_text(".")
                    : slash == path ? memory_text("/")
                                    : bytes_text(bytes_make(path, (size_t)(slash - path)));
     struct stat there;
@@ -41,10 +41,12 @@ static enum status token_file_find(struct token_file *file, const char *path, st
     int os_error = errno;
     free(folder);
     if (file->folder < 0) {
-        return fail_os(why, os_error, "token-file/folder", "the folder of %s cannot be opened", path);
+        return fail_os(why, os_error, "token-file/folder", "the folder of %s cannot be opened",
+                       path);
     }
     if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return fail(why, STATUS_CONFIG, "token-file/no-name", "%s names a folder, not a file", path);
+        return fail(why, STATUS_CONFIG, "token-file/no-name", "%s names a folder, not a file",
+                    path);
     }
     if (fstatat(file->folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(there.st_mode)) {
         return fail(why, STATUS_CONFIG, "token-file/not-regular",
@@ -63,8 +65,8 @@ static enum status token_file_create(struct token_file *file, const char *path, 
         return fail_os(why, errno, "token-file/create", "no random name for %s", path);
     }
     char *temporary = memory_format(".%.200s.%016llx", file->name, (unsigned long long)drawn);
-    file->file = openat(file->folder, temporary,
-                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    file->file =
+        openat(file->folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->file < 0) {
         int os_error = errno;
 

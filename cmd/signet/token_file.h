@@ -36,8 +36,8 @@ enum status token_file_open(const char *path, uid_t owner, struct token_file **o
  *
  * STATUS_IO "token-file/write", "token-file/rename"
  */
-enum status token_file_commit(struct token_file *file, struct bytes token, struct failure *why)
-    MUST_USE;
+enum status token_file_commit(struct token_file *file, struct bytes token,
+                              struct failure *why) MUST_USE;
 
 /* token_file_drop closes; a file that was not committed disappears. NULL is fine; sets *file to NULL. */
 void token_file_drop(struct token_file **file);

@@ -32,13 +32,15 @@ enum status tokens_reply_parse(struct bytes body, struct secret *out_token, int6
 
     /* A syntax error quotes what it stumbled over, which may be the token. */
     if (status != STATUS_OK) {
-        return fail(why, status, inner.reason, "the control plane's reply is not the JSON it should be");
+        return fail(why, status, inner.reason,
+                    "the control plane's reply is not the JSON it should be");
     }
     TRY(json_get_text(top, "token", TOKENS_TEXT_MAX, &token, why));
     TRY(json_get_number(top, "expires_at", 0, INT64_MAX, &expires_at, why));
     for (size_t i = 0; i < token.len; i++) {
         if (token.at[i] <= 0x20 || token.at[i] >= 0x7f) {
-            return fail(why, STATUS_PROTOCOL, "token/form", "the token holds more than plain characters");
+            return fail(why, STATUS_PROTOCOL, "token/form",
+                        "the token holds more than plain characters");
         }
     }
     if (token.len == 0) {
@@ -81,16 +83,17 @@ static enum status tokens_open_file(const struct tokens_new *wanted, struct toke
 
     if (wanted->owner != NULL &&
         !bytes_to_number(bytes_of(wanted->owner), UINT32_MAX - 1u, &owner)) {
-        return fail(why, STATUS_CONFIG, "token/owner", "--owner must be a user's number, not \"%s\"",
-                    wanted->owner);
+        return fail(why, STATUS_CONFIG, "token/owner",
+                    "--owner must be a user's number, not \"%s\"", wanted->owner);
     }
     return token_file_open(wanted->out, (uid_t)owner, out_file, why);
 }
 
 /* tokens_fetch asks for the token and puts it into the opened file. */
-static int tokens_fetch(const struct tokens_new *wanted, struct bytes question,
+static int tokens_fetch(const struct tokens_new *wanted, struct bytes body_to_send,
                         struct token_file *file)
 {
+    const struct door_question question = {"POST", "/tokens", body_to_send};
     CLEARED(doors) doors = {0};
     CLEARED(buffer) body = {0};
     CLEARED(secret) token = {0};
@@ -100,7 +103,7 @@ static int tokens_fetch(const struct tokens_new *wanted, struct bytes question,
     enum status status;
 
     doors_control(&wanted->choice, &doors);
-    if (door_ask(&doors.items[0], "POST", "/tokens", question, &code, &body, &why) != STATUS_OK) {
+    if (door_ask(&doors.items[0], &question, &code, &body, &why) != STATUS_OK) {
         (void)fprintf(stderr, "signet: %s\n", why.detail);
         return VERDICT_UNREACHABLE;
     }
@@ -117,8 +120,8 @@ static int tokens_fetch(const struct tokens_new *wanted, struct bytes question,
         (void)fprintf(stderr, "signet: no token for entry \"%s\": %s\n", wanted->entry, why.detail);
         return VERDICT_NO;
     }
-    (void)printf("%s holds a token for entry %s: good once, its time ends %s\n", wanted->out, wanted->entry,
-                 words_moment(expires_at, clock_unix_s()).text);
+    (void)printf("%s holds a token for entry %s: good once, its time ends %s\n", wanted->out,
+                 wanted->entry, words_moment(expires_at, clock_unix_s()).text);
     return VERDICT_OK;
 }
 
@@ -136,9 +139,9 @@ static int tokens_create(int count, char **arguments)
     const struct manual manual = {
         .synopsis = "signet token create --entry NAME --out FILE [--ttl 10m]",
         .purpose =
-            "Makes a join token, good once, and puts it into FILE, which only its owner can read. The\n"
-            "file appears whole or not at all, and replaces an older one. A token is never printed: there\n"
-            "is no way to have it on the standard output.",
+            "Makes a join token, good once, and puts it into FILE, which only its owner can\n"
+            "read. The file appears whole or not at all, and replaces an older one. A token\n"
+            "is never printed: there is no way to have it on the standard output.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .examples = "  signet token create --entry web --out /run/signet/web/token\n"

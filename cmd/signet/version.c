@@ -71,7 +71,8 @@ int version_command(int count, char **arguments)
     };
     const struct manual manual = {
         .synopsis = "signet version [--json]",
-        .purpose = "Prints the version of this build and of the libraries linked into the programs.",
+        .purpose =
+            "Prints the version of this build and of the libraries linked into the programs.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
     };

@@ -8,8 +8,8 @@
 #include "core/runtime/base/bytes.h"
 
 struct words_unit {
-    int64_t large_s;         /* seconds in the larger unit */
-    int64_t small_s;         /* seconds in the smaller one; 0: there is none */
+    int64_t large_s; /* seconds in the larger unit */
+    int64_t small_s; /* seconds in the smaller one; 0: there is none */
     const char *large;
     const char *small;
 };
@@ -28,7 +28,8 @@ struct words words_span(int64_t span_ms)
     const struct words_unit *unit = words_units;
 
     if (span_ms < 1000) {
-        (void)snprintf(said.text, sizeof said.text, "%lld ms", span_ms > 0 ? (long long)span_ms : 0);
+        (void)snprintf(said.text, sizeof said.text, "%lld ms",
+                       span_ms > 0 ? (long long)span_ms : 0);
         return said;
     }
     while (span_s < unit->large_s) {

@@ -77,8 +77,7 @@ static enum status pages_access_of_listeners(const struct admin_sources *sources
         if (strcmp(listener->direction, "inbound") != 0) {
             continue;
         }
-        TRY(buffer_add_format(out, "%s%s: %s may call", out->len == 0 ? "" : "; ",
-                              listener->listen,
+        TRY(buffer_add_format(out, "%s%s: %s may call", out->len == 0 ? "" : "; ", listener->listen,
                               listener->peer == NULL ? "every mesh identity" : listener->peer));
     }
     return STATUS_OK;
@@ -181,8 +180,8 @@ void pages_config(void *user, const struct web_request *request, struct web_answ
 
     (void)request;
     if (sources->settings != NULL && sources->settings(sources->user, &lines) != STATUS_OK) {
-        web_answer_error(answer, fail(&why, STATUS_LIMIT, "config/too-long", "more settings than fit"),
-                         &why);
+        web_answer_error(
+            answer, fail(&why, STATUS_LIMIT, "config/too-long", "more settings than fit"), &why);
         return;
     }
     json_open_object(&json, NULL);
@@ -197,9 +196,9 @@ void pages_config(void *user, const struct web_request *request, struct web_answ
         json_open_object(&json, NULL);
         json_put_bytes(&json, "name", name);
         json_put_bytes(&json, "value", bytes_trim(value));
-        json_put_text(&json, "origin", sources->setting_origin == NULL
-                                           ? NULL
-                                           : sources->setting_origin(sources->user, name));
+        json_put_text(
+            &json, "origin",
+            sources->setting_origin == NULL ? NULL : sources->setting_origin(sources->user, name));
         json_close_object(&json);
     }
     json_close_array(&json);
@@ -217,7 +216,8 @@ void pages_loglevel(void *user, const struct web_request *request, struct web_an
     if (log_levels_print(&levels) != STATUS_OK) {
         struct failure why = {0};
 
-        web_answer_error(answer, fail(&why, STATUS_LIMIT, "log/levels", "more areas than fit"), &why);
+        web_answer_error(answer, fail(&why, STATUS_LIMIT, "log/levels", "more areas than fit"),
+                         &why);
         return;
     }
     json_open_object(&json, NULL);

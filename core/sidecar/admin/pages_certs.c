@@ -25,9 +25,8 @@ static void pages_put_hex(struct json_writer *json, const char *name, struct byt
 static struct bytes pages_common_name(struct bytes name)
 {
     static const uint8_t common_name[] = {0x06, 0x03, 0x55, 0x04, 0x03};
-    const uint8_t *found = name.len == 0 ? NULL
-                                         : memmem(name.at, name.len, common_name,
-                                                  sizeof common_name);
+    const uint8_t *found =
+        name.len == 0 ? NULL : memmem(name.at, name.len, common_name, sizeof common_name);
     struct bytes rest;
 
     if (found == NULL) {

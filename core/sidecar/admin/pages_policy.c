@@ -98,7 +98,8 @@ void pages_policy(void *user, const struct web_request *request, struct web_answ
         return;
     }
     status = pages_caller_read(request->query, workload, &caller, &why);
-    if (status == STATUS_OK && explain(workload->policy, &caller.facts, &explanation) != STATUS_OK) {
+    if (status == STATUS_OK &&
+        explain(workload->policy, &caller.facts, &explanation) != STATUS_OK) {
         status = fail(&why, STATUS_LIMIT, "policy/too-long", "the explanation does not fit");
     }
     if (status != STATUS_OK) {

@@ -25,34 +25,37 @@ struct admin_library {
 
 /* A listener of explicit mode: bytes from `listen` go to `forward`. */
 struct admin_listener {
-    const char *listen;     /* "127.0.0.1:8080" */
-    const char *forward;    /* "10.0.0.2:8443" */
-    const char *direction;  /* "inbound" or "outbound" */
-    enum mtls_mode mode;    /* what it asks of callers; of an outbound one MTLS_STRICT */
-    const char *peer;       /* the SPIFFE ID that must be at the other end; NULL: any of the mesh */
+    const char *listen;    /* "127.0.0.1:8080" */
+    const char *forward;   /* "10.0.0.2:8443" */
+    const char *direction; /* "inbound" or "outbound" */
+    enum mtls_mode mode;   /* what it asks of callers; of an outbound one MTLS_STRICT */
+    const char *peer;      /* the SPIFFE ID that must be at the other end; NULL: any of the mesh */
 };
 
 struct admin_sources {
     void *user; /* handed to every callback below */
 
     /* Who and what this process is. */
-    const char *name;      /* of /run/signet/NAME; NULL: none given */
-    const char *workload;  /* "namespace/name" in the mesh; NULL: none given */
-    const char *version;   /* of this build */
+    const char *name;     /* of /run/signet/NAME; NULL: none given */
+    const char *workload; /* "namespace/name" in the mesh; NULL: none given */
+    const char *version;  /* of this build */
     const struct admin_library *libraries;
     size_t num_libraries;
-    int64_t started_at;    /* Unix s */
-    uint64_t started_mono_ms; /* the same moment on clock_mono_ms() */
+    int64_t started_at;                     /* Unix s */
+    uint64_t started_mono_ms;               /* the same moment on clock_mono_ms() */
     const char *(*drain_state)(void *user); /* a literal: "running", "draining", "stopped" */
 
     /* Its parts. */
     const struct health *health;
-    const struct current *current; /* the identity set in force */
+    const struct current *current;                               /* the identity set in force */
     bool (*agent_view)(void *user, struct agent_view *out_view); /* false: there is no agent */
-    const struct failure *(*files_refusal)(void *user); /* identity from files: why the newest are not in force */
-    struct snapshot *(*snapshot)(void *user);           /* the mesh in force, borrowed; NULL before the first */
-    const struct failure *(*mesh_failure)(void *user);  /* why the newest mesh is not in force, or NULL */
-    const struct warnings *mesh_warnings;               /* of the mesh in force */
+    const struct failure *(*files_refusal)(
+        void *user); /* identity from files: why the newest are not in force */
+    struct snapshot *(*snapshot)(
+        void *user); /* the mesh in force, borrowed; NULL before the first */
+    const struct failure *(*mesh_failure)(
+        void *user);                      /* why the newest mesh is not in force, or NULL */
+    const struct warnings *mesh_warnings; /* of the mesh in force */
 
     /*
      * The proxy's live connections, which workers own: their number, and one object for each appended

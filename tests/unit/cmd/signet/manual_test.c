@@ -15,8 +15,8 @@ SUITE(manual);
 /* A command line for a command with --out VALUE, --json and one operand. */
 struct manual_line {
     char words[5][24];
-    char reason[24];  /* "" when it is to be read */
-    char detail[64];  /* a part of the refusal's text */
+    char reason[24]; /* "" when it is to be read */
+    char detail[64]; /* a part of the refusal's text */
     char out[24];
     char operand[24];
     int json;
@@ -30,7 +30,11 @@ static enum status manual_read_line(struct manual_line *line, const char **out_t
         {"json", NULL, "as JSON", NULL, out_json},
     };
     const struct manual manual = {
-        .synopsis = "signet x", .purpose = "Tests.", .flags = flags, .num_flags = 2, .operands_max = 1,
+        .synopsis = "signet x",
+        .purpose = "Tests.",
+        .flags = flags,
+        .num_flags = 2,
+        .operands_max = 1,
     };
     char *arguments[6] = {(char[]){"x"}};
     int count = 1;

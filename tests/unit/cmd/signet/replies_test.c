@@ -138,8 +138,9 @@ ParameterizedTest(struct replies_refusal *given, replies, refuses_a_status_that_
 
 Test(replies, a_mode_that_all_ports_share_is_said_once)
 {
-    static const char text[] = "{\"ports\":[{\"port\":1,\"mode\":\"strict\"},"
-                               "{\"port\":2,\"mode\":\"strict\"}],\"bad\":[{\"port\":1}],\"none\":[]}";
+    static const char text[] =
+        "{\"ports\":[{\"port\":1,\"mode\":\"strict\"},"
+        "{\"port\":2,\"mode\":\"strict\"}],\"bad\":[{\"port\":1}],\"none\":[]}";
     OWNED(json_value) *top = NULL;
     const char *const names[] = {"ports", "bad", "none"};
     const char *const said[] = {"strict", "-", "-"};
@@ -163,7 +164,8 @@ static const char replies_certs[] =
     "\"issuer_key_id\":\"ffee\",\"not_before\":1699999700,\"not_after\":%s},"
     "{\"uri\":null,\"subject\":\"Signet intermediate\",\"serial\":\"02\","
     "\"issuer_key_id\":\"aabb\",\"not_before\":1699999700,\"not_after\":1701209600}],"
-    "\"roots\":[{\"trust_domain\":\"cluster.local\",\"sha256\":\"00ff\",\"subject\":\"Signet root\","
+    "\"roots\":[{\"trust_domain\":\"cluster.local\",\"sha256\":\"00ff\",\"subject\":\"Signet "
+    "root\","
     "\"serial\":\"01\",\"not_before\":1699999700,\"not_after\":2015360000}]}";
 
 static bool replies_print_certs(const char *leaf_end, struct printed *printed)
@@ -179,7 +181,7 @@ static bool replies_print_certs(const char *leaf_end, struct printed *printed)
     cr_assert_eq(buffer_add_text(&body, leaf_end), STATUS_OK);
     cr_assert_eq(buffer_add_text(&body, end + 2), STATUS_OK);
     cr_assert_eq(reply_certs_parse(buffer_bytes(&body), &certs, &why), STATUS_OK, "%s", why.detail);
-    cr_assert_eq(certs_print("web", &certs, NOW, printed->out, false, &good, &why), STATUS_OK);
+    cr_assert_eq(certs_print("web", &certs, NOW, printed->out, &good, &why), STATUS_OK);
     reply_certs_clear(&certs);
     return good;
 }
@@ -217,7 +219,8 @@ Test(replies, a_leaf_that_has_ended_is_no_good)
 static const char replies_connections[] =
     "{\"name\":\"api\",\"connections\":[{\"id\":12,\"direction\":\"inbound\","
     "\"transport\":\"mtls\",\"peer\":\"10.77.0.1:51000\",\"destination\":\"10.77.0.2:8080\","
-    "\"local_identity\":\"spiffe://td/ns/shop/sa/api\",\"peer_identity\":\"spiffe://td/ns/shop/sa/web\","
+    "\"local_identity\":\"spiffe://td/ns/shop/sa/api\",\"peer_identity\":\"spiffe://td/ns/shop/sa/"
+    "web\","
     "\"state\":\"relay\",\"state_ms\":63000,\"age_ms\":64000,\"received_bytes\":1536,"
     "\"sent_bytes\":20971520,\"rule\":\"shop/api-allow rule 1, mesh.yaml:41\"},"
     "{\"id\":13,\"direction\":\"inbound\",\"peer\":\"10.77.0.9:40000\","
@@ -263,9 +266,11 @@ Test(replies, a_connection_is_one_row)
     table_print(&table, printed->out, false);
     cr_assert_str_eq(
         printed_end(printed),
-        "SIDECAR  ID  DIRECTION  TRANSPORT  PEER             DESTINATION     PEER IDENTITY               "
+        "SIDECAR  ID  DIRECTION  TRANSPORT  PEER             DESTINATION     PEER IDENTITY         "
+        "      "
         "STATE  FOR        AGE        RECEIVED    SENT  RULE\n"
-        "api      12  inbound    mtls       10.77.0.1:51000  10.77.0.2:8080  spiffe://td/ns/shop/sa/web  "
+        "api      12  inbound    mtls       10.77.0.1:51000  10.77.0.2:8080  "
+        "spiffe://td/ns/shop/sa/web  "
         "relay  1 min 3 s  1 min 4 s   1.5 KiB  20 MiB  shop/api-allow rule 1, mesh.yaml:41\n");
     printed_free(printed);
     table_clear(&table);
@@ -309,7 +314,8 @@ Test(replies, the_control_plane_is_told_from_a_sidecar_and_says_demo_lifetimes_l
     cr_assert_eq(control_plane_is(bytes_of(replies_status), &is, NULL), STATUS_OK);
     cr_assert_not(is);
     cr_assert_eq(control_plane_is(bytes_of("{}"), &is, NULL), STATUS_NOT_FOUND);
-    cr_assert_eq(control_plane_print(bytes_of(replies_control), NOW, printed->out, NULL), STATUS_OK);
+    cr_assert_eq(control_plane_print(bytes_of(replies_control), NOW, printed->out, NULL),
+                 STATUS_OK);
     cr_assert_str_eq(
         printed_end(printed),
         "\ncontrol plane spiffe://cluster.local/ns/signet-system/sa/signet-control, version 0.1.0, "
@@ -358,9 +364,10 @@ Test(replies, a_new_entry_is_asked_for_with_what_was_given_and_no_more)
     entry.life = "10m";
     entry.instances = "3";
     cr_assert_eq(entries_question(&entry, &most, &why), STATUS_OK);
-    cr_assert(bytes_equal_text(buffer_bytes(&most),
-                               "{\"name\":\"web\",\"spiffe_id\":\"spiffe://td/a\\\"b\",\"description\":"
-                               "\"the shop\",\"max_life_s\":600,\"max_instances\":3}"));
+    cr_assert(
+        bytes_equal_text(buffer_bytes(&most),
+                         "{\"name\":\"web\",\"spiffe_id\":\"spiffe://td/a\\\"b\",\"description\":"
+                         "\"the shop\",\"max_life_s\":600,\"max_instances\":3}"));
     entry.instances = "0";
     cr_assert_eq(entries_question(&entry, &most, &why), STATUS_CONFIG);
     cr_assert_str_eq(why.reason, "entry/instances");

@@ -49,7 +49,8 @@ Test(table, colours_only_when_asked_and_ends_every_colour)
 Test(table, shows_a_peers_control_bytes_as_question_marks)
 {
     static const char *const one[] = {"PEER"};
-    const struct bytes cells[] = {bytes_of("a\033[2Jb\nc\x7f\xc2\x9b" "d")};
+    const struct bytes cells[] = {bytes_of("a\033[2Jb\nc\x7f\xc2\x9b"
+                                           "d")};
     struct table table;
     struct printed *printed = printed_begin();
 

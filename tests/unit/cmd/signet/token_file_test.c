@@ -20,7 +20,7 @@ static char folder[64];
 
 static void token_file_folder(void)
 {
-    (void)strcpy(folder, "/tmp/signet-token-XXXXXX");
+    (void)snprintf(folder, sizeof folder, "/tmp/signet-token-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
 }
 
@@ -129,7 +129,8 @@ ParameterizedTestParameters(token_file, refuses_what_is_no_place_for_a_token)
     return cr_make_param_array(struct token_file_refusal, cases, sizeof cases / sizeof cases[0]);
 }
 
-ParameterizedTest(struct token_file_refusal *given, token_file, refuses_what_is_no_place_for_a_token)
+ParameterizedTest(struct token_file_refusal *given, token_file,
+                  refuses_what_is_no_place_for_a_token)
 {
     struct token_file *file = NULL;
     struct failure why = {0};

@@ -60,9 +60,8 @@ ParameterizedTest(struct words_case *given, words, says_a_moment_against_the_pre
 ParameterizedTestParameters(words, says_an_amount_of_bytes)
 {
     static struct words_case cases[] = {
-        {0, "0 B"},          {1023, "1023 B"},        {1024, "1.0 KiB"}, {1536, "1.5 KiB"},
-        {20480, "20 KiB"},   {1048064, "1.0 MiB"},    {20971520, "20 MiB"},
-        {INT64_MAX, "8.0 EiB"},
+        {0, "0 B"},        {1023, "1023 B"},     {1024, "1.0 KiB"},    {1536, "1.5 KiB"},
+        {20480, "20 KiB"}, {1048064, "1.0 MiB"}, {20971520, "20 MiB"}, {INT64_MAX, "8.0 EiB"},
     };
 
     return cr_make_param_array(struct words_case, cases, sizeof cases / sizeof cases[0]);
@@ -88,10 +87,21 @@ struct words_span_case {
 ParameterizedTestParameters(words, reads_a_span_or_refuses)
 {
     static struct words_span_case cases[] = {
-        {"90", 90},        {"30s", 30},     {"10m", 600},  {"12h", 43200},
-        {"7d", 604800},    {"0", 0},        {"", 0},       {"m", 0},
-        {"10 m", 0},       {"-5m", 0},      {"1.5h", 0},   {"10min", 0},
-        {"4000d", 0},      {"18446744073709551615", 0},    {"99999999999999999999d", 0},
+        {"90", 90},
+        {"30s", 30},
+        {"10m", 600},
+        {"12h", 43200},
+        {"7d", 604800},
+        {"0", 0},
+        {"", 0},
+        {"m", 0},
+        {"10 m", 0},
+        {"-5m", 0},
+        {"1.5h", 0},
+        {"10min", 0},
+        {"4000d", 0},
+        {"18446744073709551615", 0},
+        {"99999999999999999999d", 0},
     };
 
     return cr_make_param_array(struct words_span_case, cases, sizeof cases / sizeof cases[0]);

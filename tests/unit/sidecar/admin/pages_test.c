@@ -126,7 +126,8 @@ Test(pages, status_gives_reason_and_detail_of_a_mesh_that_is_not_in_force)
     struct json_value *top;
     const struct json_value *error;
 
-    (void)fail(&fabricated->mesh_failure, STATUS_CONFIG, "yaml/unknown-key", "mesh.yaml:3: adresses");
+    (void)fail(&fabricated->mesh_failure, STATUS_CONFIG, "yaml/unknown-key",
+               "mesh.yaml:3: adresses");
     health_set(&fabricated->health, "mesh", HEALTH_NO, "mesh.yaml:3: adresses");
     top = pages_read(fabricated, pages_status, "", 200);
     error = pages_object(pages_object(top, "mesh"), "last_error");
@@ -405,7 +406,11 @@ Test(pages, explicit_listeners_are_ports_and_say_who_may_call)
 Test(pages, loglevel_is_set_and_a_wrong_one_changes_nothing)
 {
     struct fabricated *fabricated = fabricated_make();
-    const char *const wrong[] = {"", "info", "{}", "{\"levels\":\"loud\"}", "{\"levels\":1}",
+    const char *const wrong[] = {"",
+                                 "info",
+                                 "{}",
+                                 "{\"levels\":\"loud\"}",
+                                 "{\"levels\":1}",
                                  "{\"levels\":\"info\",\"x\":1}"};
     struct web_answer answer;
 

@@ -69,7 +69,7 @@ static struct served *served_make(void)
 {
     struct served *served = calloc(1, sizeof *served);
 
-    (void)strcpy(served->folder, "/tmp/signet-run-XXXXXX");
+    (void)snprintf(served->folder, sizeof served->folder, "/tmp/signet-run-XXXXXX");
     cr_assert_not_null(mkdtemp(served->folder));
     (void)snprintf(served->place, sizeof served->place, "%s/web", served->folder);
     (void)snprintf(served->address, sizeof served->address, "unix:%s/admin.sock", served->place);
