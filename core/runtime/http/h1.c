@@ -117,7 +117,7 @@ static enum status h1_head(struct h1_parser *parser, struct failure *why)
     message->version_1_1 = machine->http_minor == 1;
     message->status = parser->role == H1_CLIENT ? machine->status_code : 0;
     message->keep_alive = llhttp_should_keep_alive(machine) != 0;
-    message->upgrade = machine->upgrade != 0;
+    message->upgrade = machine->upgrade != 0 || message->status == 101;
     message->has_length = (machine->flags & F_CONTENT_LENGTH) != 0;
     message->content_length = message->has_length ? machine->content_length : 0;
     TRY(h1_check_host(parser, why));
@@ -208,7 +208,7 @@ static enum status h1_give_refusal(struct h1_parser *parser, struct failure *why
 /* What llhttp's answer means for us; STATUS_OK also when it stopped behind a message. */
 static enum status h1_judge(struct h1_parser *parser, llhttp_errno_t answer)
 {
-    if (answer == HPE_OK || answer == HPE_PAUSED || answer == HPE_PAUSED_UPGRADE) {
+    if (answer == HPE_OK || answer == HPE_PAUSED) {
         return STATUS_OK;
     }
     if (parser->refusal == STATUS_OK) {
@@ -216,6 +216,20 @@ static enum status h1_judge(struct h1_parser *parser, llhttp_errno_t answer)
 
         parser->refusal = fail(&parser->why, STATUS_PROTOCOL, "http/syntax", "%s: %s",
                                llhttp_errno_name(answer), reason == NULL ? "" : reason);
+    }
+    return parser->refusal;
+}
+
+/* llhttp says that what follows is no HTTP. Did it not tell the message's end, we do. */
+static enum status h1_upgraded(struct h1_parser *parser)
+{
+    bool is_told = !parser->begun;
+
+    parser->message.upgrade = true;
+    parser->begun = false;
+    parser->done = true;
+    if (!is_told) {
+        (void)h1_refuse(parser, parser->events->complete(parser->user, &parser->why));
     }
     return parser->refusal;
 }
@@ -243,7 +257,7 @@ static enum status h1_step(struct h1_parser *parser, struct bytes piece, size_t 
     if (before_body) {
         parser->seen += *out_used;
     }
-    return h1_judge(parser, answer);
+    return answer == HPE_PAUSED_UPGRADE ? h1_upgraded(parser) : h1_judge(parser, answer);
 }
 
 enum status h1_feed(struct h1_parser *parser, struct bytes piece, size_t *out_used,

@@ -189,6 +189,22 @@ Test(h1, bytes_behind_an_upgrade_are_not_touched)
     h1_clear(&parser);
 }
 
+/* Found by the fuzz target: llhttp stops here without the message's end, and we went round for ever. */
+Test(h1, a_101_without_upgrade_headers_ends_http_too)
+{
+    struct h1_story story = {.text = ""};
+    struct h1_parser parser;
+    size_t used = 0;
+
+    h1_init(&parser, H1_CLIENT, &h1_story_events, &story);
+    cr_assert_eq(h1_feed(&parser, bytes_of("HTTP/1.1 101 Ok\r\n\r\nrest"), &used, NULL), STATUS_OK);
+    cr_assert_eq(used, 19);
+    cr_assert(h1_is_done(&parser));
+    cr_assert(parser.message.upgrade);
+    cr_assert_str_eq(story.text, " close 101 {}");
+    h1_clear(&parser);
+}
+
 static const struct {
     const char *text;
     enum status status;
