@@ -28,7 +28,7 @@ static char text_foreign_address[] = "192.0.2.1:1"; /* TEST-NET-1 */
 /* A folder with a passphrase, an entries file and good settings, which a test then spoils. */
 struct bench {
     char folder[64];
-    char data[96];
+    char data_dir[96];
     char passphrase[96];
     char entries[96];
     char admin[128];
@@ -52,7 +52,7 @@ static void bench_make(struct bench *bench)
     *bench = (struct bench){0};
     (void)snprintf(bench->folder, sizeof bench->folder, "/tmp/signet-check-XXXXXX");
     cr_assert_not_null(mkdtemp(bench->folder));
-    (void)snprintf(bench->data, sizeof bench->data, "%s/data", bench->folder);
+    (void)snprintf(bench->data_dir, sizeof bench->data_dir, "%s/data", bench->folder);
     (void)snprintf(bench->passphrase, sizeof bench->passphrase, "%s/passphrase", bench->folder);
     (void)snprintf(bench->entries, sizeof bench->entries, "%s/entries.yaml", bench->folder);
     (void)snprintf(bench->admin, sizeof bench->admin, "unix:%s/admin.sock", bench->folder);
@@ -61,7 +61,7 @@ static void bench_make(struct bench *bench)
     bench_write(bench->passphrase, "correct horse\n", 0600);
     bench_write(bench->entries, "entries:\n  - {name: web, namespace: shop, serviceAccount: web}\n",
                 0644);
-    bench->settings.data_dir = bench->data;
+    bench->settings.data_dir = bench->data_dir;
     bench->settings.ca_passphrase_file = bench->passphrase;
     bench->settings.entries = bench->entries;
     bench->settings.bundle_out = bench->bundle;
@@ -149,7 +149,7 @@ static void check_spoil_files(struct bench *bench, const char *what)
 {
     char store[128];
 
-    (void)snprintf(store, sizeof store, "%s/signet.db", bench->data);
+    (void)snprintf(store, sizeof store, "%s/signet.db", bench->data_dir);
     if (strcmp(what, "passphrase missing") == 0) {
         cr_assert_eq(unlink(bench->passphrase), 0);
     } else if (strcmp(what, "passphrase mode") == 0) {
@@ -166,12 +166,12 @@ static void check_spoil_files(struct bench *bench, const char *what)
         bench_write(bench->entries, "entries:\n  - {name: web, spiffeId: 'spiffe://other/web'}\n",
                     0644);
     } else if (strcmp(what, "data is a file") == 0) {
-        bench_write(bench->data, "x", 0600);
+        bench_write(bench->data_dir, "x", 0600);
     } else if (strcmp(what, "data is open") == 0) {
-        cr_assert_eq(mkdir(bench->data, 0700), 0);
-        cr_assert_eq(chmod(bench->data, 0777), 0);
+        cr_assert_eq(mkdir(bench->data_dir, 0700), 0);
+        cr_assert_eq(chmod(bench->data_dir, 0777), 0);
     } else if (strcmp(what, "store is noise") == 0) {
-        cr_assert_eq(mkdir(bench->data, 0700), 0);
+        cr_assert_eq(mkdir(bench->data_dir, 0700), 0);
         bench_write(store, "this is no database, it is a text that somebody put here by mistake",
                     0600);
     }
@@ -189,14 +189,14 @@ ParameterizedTest(struct check_case *given, control_check, says_what_is_wrong)
     bench_make(&bench);
     check_spoil_settings(&bench, given->what);
     check_spoil_files(&bench, given->what);
-    had_data = stat(bench.data, &about) == 0;
+    had_data = stat(bench.data_dir, &about) == 0;
     status = control_check(&bench.settings, &code, &why);
     cr_assert_eq(code, given->code, "%s: %d %s %s", given->what, code, why.reason, why.detail);
     cr_assert_eq(status == STATUS_OK, given->code == CONTROL_EXIT_OK);
     if (given->reason[0] != '\0') {
         cr_assert_str_eq(why.reason, given->reason, "%s: %s", given->what, why.detail);
     }
-    cr_assert(had_data || stat(bench.data, &about) != 0, "--check made the data folder");
+    cr_assert(had_data || stat(bench.data_dir, &about) != 0, "--check made the data folder");
     cr_assert_neq(stat(bench.bundle, &about), 0, "--check wrote the bundle");
     bench_clear(&bench);
 }
@@ -231,7 +231,7 @@ Test(control_check, starts_stops_and_starts_again_as_the_same_authority)
     check_run_once(&bench, &first);
     cr_assert_eq(stat(bench.bundle, &about), 0);
     cr_assert_eq(about.st_mode & 0777, 0644); /* it is public: sidecars of other users mount it */
-    cr_assert_eq(stat(bench.data, &about), 0);
+    cr_assert_eq(stat(bench.data_dir, &about), 0);
     cr_assert_eq(about.st_mode & 0777, 0700);
     cr_assert_eq(control_check(&bench.settings, &code, &why), STATUS_OK, "%s", why.detail);
     check_run_once(&bench, &second);
