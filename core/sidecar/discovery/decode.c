@@ -60,7 +60,7 @@ static void decode_input_clear(struct decode_input *input)
 
 static void decoding_clear(struct decoding *decoding)
 {
-    for (size_t i = 0; i < decoding->room_services; i++) {
+    for (size_t i = 0; decoding->services != NULL && i < decoding->room_services; i++) {
         free(decoding->services[i].behind);
     }
     free(decoding->services);

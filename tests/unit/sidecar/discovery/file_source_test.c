@@ -40,6 +40,7 @@ static void ear_loaded(void *user, struct snapshot *snapshot, const struct warni
 
     cr_assert_not_null(snapshot);
     ear->loaded++;
+    uv_stop(&ear->loop); /* what a timer brings does not keep UV_RUN_ONCE from waiting on */
     ear->num_warnings = warnings->count;
 }
 
@@ -51,6 +52,7 @@ static void ear_refused(void *user, enum status status, const struct failure *wh
     (void)snprintf(ear->reason, sizeof ear->reason, "%s", why->reason);
     (void)snprintf(ear->detail, sizeof ear->detail, "%s", why->detail);
     ear->refused++;
+    uv_stop(&ear->loop);
 }
 
 static void ear_closed(void *user)
@@ -67,6 +69,7 @@ static void ear_limit(uv_timer_t *timer)
     struct ear *ear = timer->data;
 
     ear->is_over = true;
+    uv_stop(&ear->loop);
 }
 
 /* ear_wait runs the loop until so many events have come in all, or the limit passes. */
