@@ -201,7 +201,7 @@ Test(h1, a_101_without_upgrade_headers_ends_http_too)
     cr_assert_eq(used, 19);
     cr_assert(h1_is_done(&parser));
     cr_assert(parser.message.upgrade);
-    cr_assert_str_eq(story.text, " close 101 {}");
+    cr_assert_str_eq(story.text, " keep 101 {}");
     h1_clear(&parser);
 }
 
