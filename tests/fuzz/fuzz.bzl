@@ -14,6 +14,10 @@ def fuzz_target(name, deps, srcs = None):
         srcs = (srcs or [name + "_fuzz.c"]) + ["replay_main.c"],
         args = ["tests/fuzz/corpus/" + name],
         data = native.glob(["corpus/" + name + "/**"]),
+        # gold cannot collect the sections of libstdc++.a in a program that never throws.
+        linkopts = ["-Wl,--no-gc-sections"],
+        # gold cannot collect the sections of libstdc++.a in a program that never throws.
+        linkopts = ["-Wl,--no-gc-sections"],
         tags = ["fuzz"],
         deps = deps,
     )
