@@ -33,7 +33,7 @@ static enum status h1_story_head(void *user, const struct http_message *message,
     h1_story_add(story, http_message_target(message));
     h1_story_add(story, bytes_of(message->keep_alive ? " keep" : " close"));
     if (message->status != 0) {
-        char status[8];
+        char status[16];
 
         (void)snprintf(status, sizeof status, " %u", message->status);
         h1_story_add(story, bytes_of(status));
