@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 
-EVERY_S = 5  # between two lines, when nobody watches a terminal
+EVERY_S = 10  # between two lines, when nobody watches a terminal
+COLUMNS = 4000  # Bazel breaks its lines here, and nowhere in reach
 RATE_WINDOW_S = 120  # the estimate of the time left looks at this much of the past
 _STEP = re.compile(r"\[([\d,]+) / ([\d,]+)\] ?(.*)")
 _TESTS = re.compile(r"(\d+) / (\d+) tests(?:, [^;]*)?;? ?(.*)")
@@ -29,8 +30,12 @@ class Screen:
     def __init__(self):
         self.lines = [""]
         self.row = 0
+        self.begun = ""  # a control sequence that the next bytes will end
 
     def feed(self, text):
+        text = self.begun + text
+        self.begun = re.search(r"(?:\x1b(?:\[[0-9;]*)?)?\Z", text).group(0)
+        text = text[:len(text) - len(self.begun)]
         for piece in re.split(r"(\x1b\[[0-9;]*[A-Za-z]|\r|\n)", text):
             if piece == "\n":
                 self.row += 1
@@ -158,7 +163,8 @@ def bazel(root, command, arguments, who="build", out=sys.stdout):
     """Runs `bazel command arguments` in `root`. Gives its exit code and its messages, shown nowhere yet."""
     env = environment()
     line = ["bazel", command, "--curses=yes", "--color=no", "--show_progress_rate_limit=1",
-            "--ui_event_filters=-info", f"--disk_cache={cache_of(env)}"] + arguments
+            f"--terminal_columns={COLUMNS}", "--ui_event_filters=-info",
+            f"--disk_cache={cache_of(env)}"] + arguments
     screen, teller = Screen(), Teller(who, out)
     process = subprocess.Popen(line, cwd=root, env=env, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
