@@ -16,8 +16,6 @@ def fuzz_target(name, deps, srcs = None):
         data = native.glob(["corpus/" + name + "/**"]),
         # gold cannot collect the sections of libstdc++.a in a program that never throws.
         linkopts = ["-Wl,--no-gc-sections"],
-        # gold cannot collect the sections of libstdc++.a in a program that never throws.
-        linkopts = ["-Wl,--no-gc-sections"],
         tags = ["fuzz"],
         deps = deps,
     )
