@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trust bundles and keys in PEM, as read from files: a bundle that is read is written and read again. */
+/*
+ * Trust bundles and keys in PEM, as read from files: a bundle that is read is written and read
+ * again.
+ */
 #include <stdlib.h>
 
 #include "core/trust/identity/bundle.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificate chains, in DER and in PEM: parsed, and judged against a bundle made of the chain's own
- * last certificate, so that the path search and the name constraints are reached too.
+ * Certificate chains, in DER and in PEM: parsed, and judged against a bundle made of the chain's
+ * own last certificate, so that the path search and the name constraints are reached too.
  */
 #include <stdlib.h>
 

@@ -233,7 +233,9 @@ static void test_ca_add_time(CBB *to, int64_t at)
         CBB_add_bytes(&time, (const uint8_t *)text, strlen(text)) && CBB_flush(to));
 }
 
-/* Opens an extension; what is written into *out_value is its value. Close it with CBB_flush(list). */
+/*
+ * Opens an extension; what is written into *out_value is its value. Close it with CBB_flush(list).
+ */
 static void test_ca_add_extension(CBB *list, const char *oid, bool critical, CBB *out_extension,
                                   CBB *out_value)
 {

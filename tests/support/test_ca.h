@@ -3,8 +3,9 @@
  * Certificates for tests: roots, intermediates and leaves, sound or with any defect, made in well
  * under a millisecond. It writes its DER itself and shares no line with the code under test.
  *
- * A struct test_ca is one certificate with its private key and the certificates between it and its root.
- * The plain helpers use the wall clock: valid from five minutes ago, for an hour (a CA: for a day).
+ * A struct test_ca is one certificate with its private key and the certificates between it and its
+ * root. The plain helpers use the wall clock: valid from five minutes ago, for an hour (a CA: for a
+ * day).
  *
  *     OWNED(test_ca) *root = test_ca_root("example.org");
  *     OWNED(test_ca) *web = test_ca_leaf(root, "spiffe://example.org/ns/shop/sa/web");
@@ -58,10 +59,10 @@ struct test_ca_plan {
     const char *permitted_uri, *excluded_uri; /* URI name constraints; NULL: none */
     bool unknown_critical;                /* adds a critical extension that nobody knows */
     bool wrong_signature;                 /* flips a bit of the signature */
-    bool key_ids_absent;                  /* neither subjectKeyIdentifier nor authorityKeyIdentifier */
+    bool key_ids_absent;                  /* no subjectKeyIdentifier, no authorityKeyIdentifier */
     enum test_ca_key_kind key_kind;
     enum test_ca_digest digest;           /* of this certificate's signature */
-    struct key *key;                      /* use this key instead of a new one; borrowed; NULL: new */
+    struct key *key;                      /* used instead of a new one; borrowed; NULL: new */
 };
 
 /* The plans of a sound root, intermediate and leaf. */
@@ -71,7 +72,9 @@ struct test_ca_plan test_ca_plan_leaf(const char *spiffe_id);
 
 struct test_ca;
 
-/* test_ca_make issues a certificate; without an issuer it is self-signed. Neither keeps the other. */
+/*
+ * test_ca_make issues a certificate; without an issuer it is self-signed. Neither keeps the other.
+ */
 struct test_ca *test_ca_make(const struct test_ca_plan *plan, const struct test_ca *issuer);
 
 /* test_ca_make from a sound plan. */
@@ -110,8 +113,8 @@ struct identity_set *test_ca_identity_set(const struct test_ca *root, const char
                                           uint64_t generation);
 
 /*
- * test_ca_csr appends a certificate request in DER that asks for everything in `plan` (names, CA flag,
- * usages, name constraints), signed with `ca`'s key: what a hostile workload would send.
+ * test_ca_csr appends a certificate request in DER that asks for everything in `plan` (names, CA
+ * flag, usages, name constraints), signed with `ca`'s key: what a hostile workload would send.
  */
 void test_ca_csr(const struct test_ca *ca, const struct test_ca_plan *plan, struct buffer *out_der);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * About constrain_names: our own verify_peer() honours a URI name constraint, and so do OpenSSL and Go.
- * Some verifiers refuse every certificate below one (webpki, and so ztunnel), and SPIFFE's rule that a
- * domain's roots speak for that domain alone gives our peers the same protection. So it is a choice.
+ * About constrain_names: our own verify_peer() honours a URI name constraint, and so do OpenSSL and
+ * Go. Some verifiers refuse every certificate below one (webpki, and so ztunnel), and SPIFFE's rule
+ * that a domain's roots speak for that domain alone gives our peers the same protection. So it is a
+ * choice.
  */
 #include "core/control/ca/authority.h"
 
@@ -340,7 +341,7 @@ static int64_t authority_renewal_of(const struct authority *authority)
     return cert->not_after - (ahead < half ? ahead : half);
 }
 
-/* Due when its time has come, or when it could not carry a whole leaf; never when that gains nothing. */
+/* Due when its time has come, or it could not carry a whole leaf; never when that gains nothing. */
 static bool authority_is_due(const struct authority *authority, int64_t now_s)
 {
     int64_t ends_at = authority->intermediate.cert.not_after;
@@ -534,7 +535,7 @@ enum status authority_issue(struct authority *authority, const struct authority_
     enum status status;
 
     TRY(authority_check_request(authority, request, why));
-    /* A renewal that fails (a full disk) is no reason to refuse while the present one still serves. */
+    /* A renewal that fails (a full disk) is no reason to refuse while the present one serves. */
     renewed = authority_tick(authority, now_s, &renewal);
     buffer_init(&issued.chain_der, SVID_CHAIN_MAX);
     status = authority_sign(authority, request, now_s, &issued, why);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The authority: a root and an intermediate, made at the first start, kept in one folder, and the one
- * place where leaves are issued. Restart-safe and crash-safe: a root exists from the moment when its
- * one file has its name, and a certificate and its sealed key are always in the same file.
+ * The authority: a root and an intermediate, made at the first start, kept in one folder, and the
+ * one place where leaves are issued. Restart-safe and crash-safe: a root exists from the moment
+ * when its one file has its name, and a certificate and its sealed key are always in the same file.
  *
  *     FOLDER/root.pem           certificate, and its sealed private key (mode 0600)
  *     FOLDER/intermediate.pem   the same; replaced as a whole at each renewal
- *     FOLDER/NAME.pem.new       what a crash left behind; removed at the next start
+ *     FOLDER/NAME.pem.new       what a crash may leave behind; never read, replaced at the next write
  *
- * The trust domain is fixed by the root: opening a folder for another one is refused. A root is never
- * replaced silently: when its file is there but cannot be read, authority_open says so and makes nothing.
+ * The trust domain is fixed by the root: opening a folder for another one is refused. A root is
+ * never replaced silently: when its file is there but cannot be read, authority_open says so and
+ * makes nothing.
  *
  * One thread at a time (the control plane's main loop). Time comes as a parameter, Unix s.
  * Elsewhere: the profile (sign.h), who may ask (control/serve).
@@ -35,8 +36,9 @@ struct authority_lives {
 };
 
 /*
- * authority_lives_of: root 10 years, intermediate 14 days, leaf as given with a floor of 120 s; with
- * `demo` the floor is 6 s and the intermediate lives 20 leaves (at least 2 minutes), so that its renewal can be seen.
+ * authority_lives_of: root 10 years, intermediate 14 days, leaf as given with a floor of 120 s;
+ * with `demo` the floor is 6 s and the intermediate lives 20 leaves (at least 2 minutes), so that
+ * its renewal can be seen.
  */
 struct authority_lives authority_lives_of(int64_t leaf_s, bool demo);
 
@@ -56,9 +58,10 @@ struct authority;
  * authority_open loads the authority of a folder, making what is not there yet.
  *
  * STATUS_CONFIG    "authority/lives" (a life is out of order: leaf below its floor, intermediate
- *                  below 4 leaves, root below the intermediate), "authority/trust-domain" (the folder
- *                  belongs to another one), "authority/passphrase" (empty, or not the folder's),
- *                  "authority/mode" (a key file that others may read)
+ *                  below 4 leaves, root below the intermediate), "authority/trust-domain" (not one,
+ *                  or the folder belongs to another), "authority/passphrase" (empty, or not the
+ *                  folder's), "authority/mode" (a file that others may read, a folder that others
+ *                  may write), "authority/in-use" (another process has the folder)
  * STATUS_PROTOCOL  "authority/file" (a file that is not what it should be)
  * STATUS_DENIED    "authority/root-expired"
  * STATUS_IO        "authority/folder", "authority/write", "authority/read", and of the library
@@ -72,7 +75,7 @@ void authority_drop(struct authority **authority);
 struct authority_request {
     const struct spiffe_id *id; /* attested, of this trust domain */
     struct bytes spki_der;      /* csr_public_key() */
-    int64_t life_s;             /* wished for, from now; 0: the usual. Held between floor and leaf_s */
+    int64_t life_s;             /* wished for; 0: the usual. Held between floor and leaf_s */
 };
 
 /* What was issued. authority_issued_clear() frees it; a zeroed struct may be cleared. */
@@ -102,12 +105,16 @@ void authority_issued_clear(struct authority_issued *issued);
 
 /*
  * authority_tick renews the intermediate when its time has come; call it now and then (a minute is
- * well enough; with demo lifetimes, a second). A failure leaves the present one in force and is tried
- * again at the next call. Errors as authority_open.
+ * well enough; with demo lifetimes, a second). A failure leaves the present one in force and is
+ * tried again at the next call. Errors as authority_open.
  */
-enum status authority_tick(struct authority *authority, int64_t now_s, struct failure *why) MUST_USE;
+enum status authority_tick(struct authority *authority, int64_t now_s,
+                           struct failure *why) MUST_USE;
 
-/* authority_bundle is the bundle to publish (the root); borrowed until the authority goes: bundle_ref() to keep. */
+/*
+ * authority_bundle is the bundle to publish (the root); borrowed until the authority goes:
+ * bundle_ref() to keep.
+ */
 struct bundle *authority_bundle(const struct authority *authority);
 
 /* authority_trust_domain is "example.org"; borrowed. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The authority's folder: a lock, and files that are replaced whole or not at all. Part of authority.c.
+ * The authority's folder: a lock, and files that are replaced whole or not at all. Part of
+ * authority.c.
  *
- * A file is written beside its name (NAME.new), synced, renamed, and the folder synced: after a crash at
- * any point there is the old file or the new one. One process at a time has the folder.
+ * A file is written beside its name (NAME.new), synced, renamed, and the folder synced: after a
+ * crash at any point there is the old file or the new one. One process at a time has the folder.
  */
 #ifndef SIGNET_CORE_CONTROL_CA_AUTHORITY_FILES_H
 #define SIGNET_CORE_CONTROL_CA_AUTHORITY_FILES_H
@@ -18,18 +19,22 @@ struct authority_files {
 
 /*
  * authority_files_open makes the folder (mode 0700) when it is missing, and takes its lock.
- * STATUS_IO "authority/folder"; STATUS_CONFIG "authority/in-use", "authority/mode" (others may write into it).
+ * STATUS_IO "authority/folder"; STATUS_CONFIG "authority/in-use", "authority/mode" (others may
+ * write into it).
  */
 enum status authority_files_open(struct authority_files *files, const char *folder,
                                  struct failure *why) MUST_USE;
 
-/* authority_files_close gives the lock up. Nothing happens to what is closed or zeroed with folder -1. */
+/*
+ * authority_files_close gives the lock up. Nothing happens to what is closed or zeroed with folder
+ * -1.
+ */
 void authority_files_close(struct authority_files *files);
 
 /*
  * authority_files_read reads a whole file. STATUS_NOT_FOUND "authority/missing"; STATUS_CONFIG
- * "authority/mode" (not a regular file of mode 0600 or less); STATUS_PROTOCOL "authority/file" (empty
- * or too long); STATUS_IO "authority/read".
+ * "authority/mode" (not a regular file of mode 0600 or less); STATUS_PROTOCOL "authority/file"
+ * (empty or too long); STATUS_IO "authority/read".
  */
 enum status authority_files_read(const struct authority_files *files, const char *name,
                                  struct secret *out_text, struct failure *why) MUST_USE;

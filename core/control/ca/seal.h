@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sealing a CA key for the disk: a passphrase becomes a key by scrypt, and AES-256-GCM seals with it.
+ * Sealing a CA key for the disk: a passphrase becomes a key by scrypt, and AES-256-GCM seals with
+ * it.
  *
  * A sealed thing is, byte by byte (integers big-endian):
  *
@@ -10,9 +11,9 @@
  *    41  12  nonce, random
  *    53  …   ciphertext, then a tag of 16 bytes; everything before it is authenticated too
  *
- * scrypt is slow on purpose, so a struct seal keeps the derived key; things sealed with the same salt
- * open without deriving again. One thread at a time.
- * Source: RFC 7914 (scrypt), NIST SP 800-38D (GCM), invariant I3.
+ * scrypt is slow on purpose, so a struct seal keeps the derived key; things sealed with the same
+ * salt open without deriving again. One thread at a time. Source: RFC 7914 (scrypt), NIST SP
+ * 800-38D (GCM), invariant I3.
  */
 #ifndef SIGNET_CORE_CONTROL_CA_SEAL_H
 #define SIGNET_CORE_CONTROL_CA_SEAL_H
@@ -33,13 +34,16 @@ struct seal {
     uint8_t cost; /* log2 N; 0: no key yet */
 };
 
-/* seal_make derives a key for a new random salt. STATUS_CONFIG "seal/cost"; STATUS_IO "seal/library". */
+/*
+ * seal_make derives a key for a new random salt. STATUS_CONFIG "seal/cost"; STATUS_IO
+ * "seal/library".
+ */
 enum status seal_make(struct bytes passphrase, uint8_t cost, struct seal *out_seal,
                       struct failure *why) MUST_USE;
 
 /*
- * seal_of derives the key of a thing that was sealed before. STATUS_PROTOCOL "seal/form" when it is no
- * sealed thing or its cost is out of bounds; STATUS_IO "seal/library".
+ * seal_of derives the key of a thing that was sealed before. STATUS_PROTOCOL "seal/form" when it is
+ * no sealed thing or its cost is out of bounds; STATUS_IO "seal/library".
  */
 enum status seal_of(struct bytes passphrase, struct bytes sealed, struct seal *out_seal,
                     struct failure *why) MUST_USE;
@@ -52,8 +56,8 @@ enum status seal_close(const struct seal *seal, struct bytes plain, struct buffe
                        struct failure *why) MUST_USE;
 
 /*
- * seal_open gives what was sealed. STATUS_PROTOCOL "seal/form"; STATUS_CONFIG "seal/passphrase" when
- * the passphrase is another one, or the bytes were changed.
+ * seal_open gives what was sealed. STATUS_PROTOCOL "seal/form"; STATUS_CONFIG "seal/passphrase"
+ * when the passphrase is another one, or the bytes were changed.
  */
 enum status seal_open(const struct seal *seal, struct bytes sealed, struct secret *out_plain,
                       struct failure *why) MUST_USE;

@@ -90,7 +90,10 @@ static bool sign_add_attribute(CBB *name, const uint8_t *oid, size_t oid_len, CB
            der_add(&value, bytes_of(text)) && CBB_flush(name);
 }
 
-/* A leaf has no name but its URI; an authority's name carries its serial number, so that no two are alike. */
+/*
+ * A leaf has no name but its URI; an authority's name carries its serial number, so that no two are
+ * alike.
+ */
 static bool sign_add_subject(CBB *to, const struct sign_blanks *blanks)
 {
     char serial[2 * SIGN_SERIAL_LEN + 1];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The certificate profile: a fixed DER template with a few blanks, and nothing else can be said in it.
+ * The certificate profile: a fixed DER template with a few blanks, and nothing else can be said in
+ * it.
  *
  * A leaf's blanks are its SPIFFE ID, public key, serial number, dates and issuer. A request never
  * reaches this file, only its public key does (I1): by construction, since no parameter could carry
@@ -32,7 +33,7 @@ struct sign_issuer {
 struct sign_leaf_order {
     const struct spiffe_id *id;      /* attested; must have a path */
     struct bytes spki_der;           /* the workload's public key */
-    uint8_t serial[SIGN_SERIAL_LEN]; /* random; two bits are set so that all serials are of one length */
+    uint8_t serial[SIGN_SERIAL_LEN]; /* random; two bits are fixed: one length for all */
     int64_t issued_at;               /* now, Unix s; notBefore lies SIGN_BACKDATE_S before */
     int64_t not_after;               /* wished for; the chain's end less SIGN_MARGIN_S bounds it */
 };
@@ -44,13 +45,13 @@ struct sign_authority_order {
     uint8_t serial[SIGN_SERIAL_LEN];
     int64_t issued_at, not_after;      /* as above */
     int path_len;                      /* -1: no limit */
-    bool constrain_names;              /* only URIs of the trust domain (critical nameConstraints) */
+    bool constrain_names;              /* only the trust domain's URIs (critical nameConstraints) */
 };
 
 /*
  * sign_leaf appends the DER of a leaf: no Subject, critical SAN with one URI, critical keyUsage
- * digitalSignature, extKeyUsage serverAuth and clientAuth, critical basicConstraints CA:FALSE, both key
- * identifiers. *out_not_after is the notAfter in it.
+ * digitalSignature, extKeyUsage serverAuth and clientAuth, critical basicConstraints CA:FALSE, both
+ * key identifiers. *out_not_after is the notAfter in it.
  *
  * STATUS_CONFIG  "sign/leaf-id" (an ID without a path), "sign/template" (a date out of range)
  * STATUS_DENIED  "sign/issuer-expired", "sign/issuer-not-yet-valid" (I11), "sign/no-life" (nothing
@@ -62,9 +63,9 @@ enum status sign_leaf(const struct sign_issuer *issuer, const struct sign_leaf_o
                       struct buffer *out_der, int64_t *out_not_after, struct failure *why) MUST_USE;
 
 /*
- * sign_authority appends the DER of a CA certificate: Subject with a serialNumber of its own, critical
- * basicConstraints CA:TRUE, critical keyUsage keyCertSign and cRLSign. With `issuer` NULL it is a root,
- * signed by `self`; else `self` is not used. Errors as sign_leaf.
+ * sign_authority appends the DER of a CA certificate: Subject with a serialNumber of its own,
+ * critical basicConstraints CA:TRUE, critical keyUsage keyCertSign and cRLSign. With `issuer` NULL
+ * it is a root, signed by `self`; else `self` is not used. Errors as sign_leaf.
  */
 enum status sign_authority(const struct sign_issuer *issuer, struct signer *self,
                            const struct sign_authority_order *order, struct buffer *out_der,

@@ -27,11 +27,16 @@ struct signer {
     struct bytes spki;                  /* the public half, DER; lives as long as the signer */
 };
 
-/* signer_sign appends the signature of `message`. STATUS_IO of the kind; STATUS_LIMIT "buffer/full". */
+/*
+ * signer_sign appends the signature of `message`. STATUS_IO of the kind; STATUS_LIMIT
+ * "buffer/full".
+ */
 enum status signer_sign(struct signer *signer, struct bytes message, struct buffer *out_signature,
                         struct failure *why) MUST_USE;
 
-/* signer_public_spki is the public half as SubjectPublicKeyInfo DER; it lives as long as `signer`. */
+/*
+ * signer_public_spki is the public half as SubjectPublicKeyInfo DER; it lives as long as `signer`.
+ */
 struct bytes signer_public_spki(const struct signer *signer);
 
 /* signer_algorithm names the signatures that it makes. */

@@ -2,10 +2,10 @@
 /*
  * A trust bundle: the root certificates of each trust domain. Immutable, counted, any thread.
  *
- * Each domain's roots speak for that domain alone; there is no union (I20). A domain with no roots is
- * known and trusts nothing. The roots are taken apart and their keys prepared once, when the bundle
- * is made, because verify_peer() is on the handshake's path; and it remembers which intermediates they
- * were found to have signed (vouched.h).
+ * Each domain's roots speak for that domain alone; there is no union (I20). A domain with no roots
+ * is known and trusts nothing. The roots are taken apart and their keys prepared once, when the
+ * bundle is made, because verify_peer() is on the handshake's path; and it remembers which
+ * intermediates they were found to have signed (vouched.h).
  *
  * Elsewhere: the judgement (verify.h), the JSON form (bundle_document.h, when federation comes).
  * Source: SPIFFE Trust Domain and Bundle standard.
@@ -33,8 +33,8 @@ struct bundle_part {
 };
 
 /*
- * bundle_make makes a bundle of several domains. `parts` is borrowed for the call. The same root given
- * twice counts once. On STATUS_OK the caller must bundle_drop(*out_bundle).
+ * bundle_make makes a bundle of several domains. `parts` is borrowed for the call. The same root
+ * given twice counts once. On STATUS_OK the caller must bundle_drop(*out_bundle).
  *
  * STATUS_PROTOCOL  "bundle/trust-domain", "bundle/twice" (a domain given twice), "bundle/der",
  *                  "bundle/root" (not a CA, or may not sign certificates), "public-key/…"
@@ -64,7 +64,10 @@ uint64_t bundle_sequence(const struct bundle *bundle);
 /* bundle_same_roots tells whether both hold the same domains with the same roots, in any order. */
 bool bundle_same_roots(const struct bundle *a, const struct bundle *b);
 
-/* bundle_num_domains counts the domains; bundle_domain is one of them; bundle_find looks one up, or NULL. */
+/*
+ * bundle_num_domains counts the domains; bundle_domain is one of them; bundle_find looks one up, or
+ * NULL.
+ */
 size_t bundle_num_domains(const struct bundle *bundle);
 const struct bundle_domain *bundle_domain(const struct bundle *bundle, size_t index);
 const struct bundle_domain *bundle_find(const struct bundle *bundle, struct bytes trust_domain);
@@ -79,7 +82,10 @@ size_t bundle_num_roots(const struct bundle_domain *domain);
 const struct certificate *bundle_root(const struct bundle_domain *domain, size_t index);
 struct evp_pkey_st *bundle_root_key(const struct bundle_domain *domain, size_t index);
 
-/* bundle_root_sha256 is SHA-256 over a root's DER, BUNDLE_SHA256_LEN bytes: what --bundle-sha256 pins. */
+/*
+ * bundle_root_sha256 is SHA-256 over a root's DER, BUNDLE_SHA256_LEN bytes: what --bundle-sha256
+ * pins.
+ */
 const uint8_t *bundle_root_sha256(const struct bundle_domain *domain, size_t index);
 
 /* bundle_vouched is the domain's memory of intermediates that its roots have signed. */
@@ -88,7 +94,10 @@ struct vouched *bundle_vouched(const struct bundle_domain *domain);
 /* bundle_pem appends one domain's roots in PEM. STATUS_LIMIT "buffer/full". */
 enum status bundle_pem(const struct bundle_domain *domain, struct buffer *out_pem) MUST_USE;
 
-/* bundle_der appends one domain's roots in DER, as bundle_parse_der takes them. STATUS_LIMIT "buffer/full". */
+/*
+ * bundle_der appends one domain's roots in DER, as bundle_parse_der takes them. STATUS_LIMIT
+ * "buffer/full".
+ */
 enum status bundle_der(const struct bundle_domain *domain, struct buffer *out_der) MUST_USE;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An X.509 certificate taken apart: slices of its DER and the few fields that we judge by. It judges
- * nothing but the form; bytes that are not strict DER of a version 3 certificate are refused. A value
- * that borrows from the DER; pure; any thread.
+ * An X.509 certificate taken apart: slices of its DER and the few fields that we judge by. It
+ * judges nothing but the form; bytes that are not strict DER of a version 3 certificate are
+ * refused. A value that borrows from the DER; pure; any thread.
  *
  * Elsewhere: the judgement (verify.h, svid.h).
  * Source: RFC 5280 4.1 and 4.2.
@@ -60,19 +60,25 @@ struct certificate {
  * "certificate/serial", "certificate/time", "certificate/issuer" (empty), "certificate/extension"
  * (malformed, twice, or too many).
  */
-enum status certificate_parse(struct bytes der, struct certificate *out, struct failure *why) MUST_USE;
+enum status certificate_parse(struct bytes der, struct certificate *out,
+                              struct failure *why) MUST_USE;
 
 /*
- * certificate_next cuts the first certificate (one DER element) off `*rest`. False, and `*rest` as it
- * was, when it does not begin with a whole one.
+ * certificate_next cuts the first certificate (one DER element) off `*rest`. False, and `*rest` as
+ * it was, when it does not begin with a whole one.
  */
 bool certificate_next(struct bytes *rest, struct bytes *out_der);
 
 /* certificate_serial_hex writes the serial number, at most CERTIFICATE_SERIAL_HEX with its NUL. */
-void certificate_serial_hex(const struct certificate *certificate, char out[CERTIFICATE_SERIAL_HEX]);
+void certificate_serial_hex(const struct certificate *certificate,
+                            char out[CERTIFICATE_SERIAL_HEX]);
 
-/* certificate_issuer_hex writes the identifier of the issuer's key, cut at 32 bytes; "" without one. */
-void certificate_issuer_hex(const struct certificate *certificate, char out[CERTIFICATE_KEY_ID_HEX]);
+/*
+ * certificate_issuer_hex writes the identifier of the issuer's key, cut at 32 bytes; "" without
+ * one.
+ */
+void certificate_issuer_hex(const struct certificate *certificate,
+                            char out[CERTIFICATE_KEY_ID_HEX]);
 
 /* certificate_may_sign: the CA flag is set, and keyUsage, where present, has keyCertSign. */
 bool certificate_may_sign(const struct certificate *certificate);

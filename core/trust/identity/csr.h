@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A certificate signing request: how a workload shows a public key and proves to hold its private half.
+ * A certificate signing request: how a workload shows a public key and proves to hold its private
+ * half.
  *
- * Whatever else a request says (names, extensions, wishes) is not even kept: the identity comes from
- * attestation (I1). Pure; any thread.
+ * Whatever else a request says (names, extensions, wishes) is not even kept: the identity comes
+ * from attestation (I1). Pure; any thread.
  *
  * Source: RFC 2986, invariants I1 and I2.
  */
@@ -24,12 +25,12 @@ struct csr;
 enum status csr_make(const struct key *key, struct buffer *out_der, struct failure *why) MUST_USE;
 
 /*
- * csr_parse reads a request, checks its key, then its proof of possession. `der` is borrowed for the
- * call; on STATUS_OK the caller must csr_drop(*out_csr).
+ * csr_parse reads a request, checks its key, then its proof of possession. `der` is borrowed for
+ * the call; on STATUS_OK the caller must csr_drop(*out_csr).
  *
  * STATUS_LIMIT     "csr/too-long"
- * STATUS_PROTOCOL  "csr/der" (also trailing bytes), "csr/version", "csr/algorithm", "csr/signature",
- *                  and public_key_parse's "public-key/…"
+ * STATUS_PROTOCOL  "csr/der" (also trailing bytes), "csr/version", "csr/algorithm",
+ *                  "csr/signature", and public_key_parse's "public-key/…"
  */
 enum status csr_parse(struct bytes der, struct csr **out_csr, struct failure *why) MUST_USE;
 

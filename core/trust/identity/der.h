@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seam between our slices and the library's DER reader and builder. Included by .c files only, so
- * that no other header needs BoringSSL's.
+ * The seam between our slices and the library's DER reader and builder. Included by .c files only,
+ * so that no other header needs BoringSSL's.
  */
 #ifndef SIGNET_CORE_TRUST_IDENTITY_DER_H
 #define SIGNET_CORE_TRUST_IDENTITY_DER_H

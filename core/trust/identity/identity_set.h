@@ -14,8 +14,8 @@
 struct identity_set;
 
 /*
- * identity_set_make takes a reference of `svid`, which must have a key, and of `bundle`. `generation`
- * grows with each set that a process makes.
+ * identity_set_make takes a reference of `svid`, which must have a key, and of `bundle`.
+ * `generation` grows with each set that a process makes.
  *
  * STATUS_CONFIG "identity-set/no-key"; "identity-set/no-bundle" when the bundle does not know the
  * svid's own trust domain.
@@ -23,7 +23,10 @@ struct identity_set;
 enum status identity_set_make(struct svid *svid, struct bundle *bundle, uint64_t generation,
                               struct identity_set **out_set, struct failure *why) MUST_USE;
 
-/* identity_set_ref adds a reference; identity_set_drop gives one back and sets *set to NULL. Any thread. */
+/*
+ * identity_set_ref adds a reference; identity_set_drop gives one back and sets *set to NULL. Any
+ * thread.
+ */
 struct identity_set *identity_set_ref(struct identity_set *set);
 void identity_set_drop(struct identity_set **set);
 

@@ -39,7 +39,9 @@ void key_drop(struct key **key);
 /* key_public_spki is the public half as SubjectPublicKeyInfo DER; it lives as long as `key`. */
 struct bytes key_public_spki(const struct key *key);
 
-/* key_signature is the algorithm that key_sign uses: SHA-256 for P-256 and RSA, SHA-384 for P-384. */
+/*
+ * key_signature is the algorithm that key_sign uses: SHA-256 for P-256 and RSA, SHA-384 for P-384.
+ */
 enum signature_algorithm key_signature(const struct key *key);
 
 /*
@@ -49,7 +51,10 @@ enum signature_algorithm key_signature(const struct key *key);
 enum status key_sign(const struct key *key, struct bytes message, struct buffer *out_signature,
                      struct failure *why) MUST_USE;
 
-/* key_to_pem gives "PRIVATE KEY" PEM, key_to_der PKCS#8 DER; both into wiped memory. STATUS_IO "key/encode". */
+/*
+ * key_to_pem gives "PRIVATE KEY" PEM, key_to_der PKCS#8 DER; both into wiped memory. STATUS_IO
+ * "key/encode".
+ */
 enum status key_to_pem(const struct key *key, struct secret *out_pem, struct failure *why) MUST_USE;
 enum status key_to_der(const struct key *key, struct secret *out_der, struct failure *why) MUST_USE;
 

@@ -20,7 +20,9 @@ static size_t pem_find(struct bytes all, const char *part)
     return found == NULL ? all.len : (size_t)(found - all.at);
 }
 
-/* Reads base64 with white space in it. The text and its copy may be a key: both are wiped memory. */
+/*
+ * Reads base64 with white space in it. The text and its copy may be a key: both are wiped memory.
+ */
 static bool pem_decode(struct bytes text, struct secret *out_der)
 {
     CLEARED(secret) squeezed = {.at = memory_make(text.len + 1), .len = text.len};

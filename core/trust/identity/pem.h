@@ -10,11 +10,11 @@
 #include "core/runtime/base/secret.h"
 
 /*
- * pem_next reads the next block of `*text` and cuts it off. `out_label` ("CERTIFICATE") borrows from
- * the text; `out_der` is wiped memory, because the block may be a key.
+ * pem_next reads the next block of `*text` and cuts it off. `out_label` ("CERTIFICATE") borrows
+ * from the text; `out_der` is wiped memory, because the block may be a key.
  *
- * STATUS_NOT_FOUND "pem/none" when there is no further block; STATUS_PROTOCOL "pem/block" when one is
- * cut short, its END does not fit its BEGIN, or what is in it is not base64.
+ * STATUS_NOT_FOUND "pem/none" when there is no further block; STATUS_PROTOCOL "pem/block" when one
+ * is cut short, its END does not fit its BEGIN, or what is in it is not base64.
  */
 enum status pem_next(struct bytes *text, struct bytes *out_label, struct secret *out_der,
                      struct failure *why) MUST_USE;

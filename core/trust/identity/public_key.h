@@ -2,8 +2,8 @@
 /*
  * Public keys and signatures: which ones we accept at all, from anybody, in one place.
  *
- * Keys: P-256, P-384, RSA of 2048 to 4096 bits with an odd exponent from 3 to 2^33. Signatures: ECDSA
- * with SHA-256 or SHA-384, RSA PKCS#1 1.5 with SHA-256, SHA-384 or SHA-512. Pure; any thread.
+ * Keys: P-256, P-384, RSA of 2048 to 4096 bits with an odd exponent from 3 to 2^33. Signatures:
+ * ECDSA with SHA-256 or SHA-384, RSA PKCS#1 1.5 with SHA-256, SHA-384 or SHA-512. Pure; any thread.
  *
  * Source: RFC 5280 4.1.2.7, RFC 5480, RFC 5758, RFC 4055, SEC 1 3.2.2 (the point is on the curve).
  */
@@ -47,12 +47,15 @@ bool public_key_verify(struct evp_pkey_st *key, enum signature_algorithm algorit
                        struct bytes message, struct bytes signature);
 
 /*
- * public_key_id is the key identifier for SubjectKeyIdentifier: the first 160 bits of SHA-256 over the
- * key's bits. False when `spki_der` is no SubjectPublicKeyInfo. Source: RFC 7093 section 2, method 1.
+ * public_key_id is the key identifier for SubjectKeyIdentifier: the first 160 bits of SHA-256 over
+ * the key's bits. False when `spki_der` is no SubjectPublicKeyInfo. Source: RFC 7093 section 2,
+ * method 1.
  */
 bool public_key_id(struct bytes spki_der, uint8_t out_id[PUBLIC_KEY_ID_LEN]);
 
-/* signature_algorithm_parse reads an AlgorithmIdentifier's DER; SIGNATURE_NONE when not accepted. */
+/*
+ * signature_algorithm_parse reads an AlgorithmIdentifier's DER; SIGNATURE_NONE when not accepted.
+ */
 enum signature_algorithm signature_algorithm_parse(struct bytes der);
 
 /* signature_algorithm_add writes the AlgorithmIdentifier. False when the builder refuses. */

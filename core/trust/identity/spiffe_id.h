@@ -23,8 +23,8 @@ struct spiffe_id {
 };
 
 /*
- * spiffe_id_parse reads an ID. The path may be empty: that is the trust domain itself, which no leaf
- * may carry (svid.h and verify.h see to it).
+ * spiffe_id_parse reads an ID. The path may be empty: that is the trust domain itself, which no
+ * leaf may carry (svid.h and verify.h see to it).
  *
  * STATUS_PROTOCOL  "spiffe-id/empty", "spiffe-id/scheme", "spiffe-id/trust-domain" (missing, a
  *                  character outside a-z 0-9 . - _, longer than 255), "spiffe-id/path" (a character
@@ -38,7 +38,8 @@ enum status spiffe_id_parse(struct bytes text, struct spiffe_id *out_id,
 
 /*
  * spiffe_id_of makes spiffe://trust_domain/ns/namespace/sa/service_account, and spiffe_id_of_domain
- * spiffe://trust_domain. A part that is empty or holds a slash is refused. Errors: of spiffe_id_parse.
+ * spiffe://trust_domain. A part that is empty or holds a slash is refused. Errors: of
+ * spiffe_id_parse.
  */
 enum status spiffe_id_of(struct bytes trust_domain, struct bytes namespace,
                          struct bytes service_account, struct spiffe_id *out_id,

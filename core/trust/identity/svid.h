@@ -23,17 +23,17 @@ struct svid;
 
 /*
  * svid_parse makes a svid of a DER chain and checks that it obeys the standard: a leaf with exactly
- * one URI SAN that is a SPIFFE ID with a path, no CA flag, a critical keyUsage with digitalSignature
- * and without keyCertSign and cRLSign; then only certificates of authorities that may sign. It trusts
- * nobody and looks at no clock: that is verify_peer().
+ * one URI SAN that is a SPIFFE ID with a path, no CA flag, a critical keyUsage with
+ * digitalSignature and without keyCertSign and cRLSign; then only certificates of authorities that
+ * may sign. It trusts nobody and looks at no clock: that is verify_peer().
  *
  *   chain_der  certificates one after the other, leaf first; borrowed for the call
  *   key        the leaf's private key, of which the svid takes a reference; NULL for a peer's svid
  *   out_svid   on STATUS_OK, a reference the caller must svid_drop(); else left as it was
  *
- * STATUS_PROTOCOL  "svid/empty", "svid/der", "svid/uri-san-count", "svid/leaf-id" (no path, or not a
- *                  SPIFFE ID), "svid/leaf-is-ca", "svid/key-usage", "svid/chain" (a later certificate
- *                  that may not sign), "svid/key-mismatch"
+ * STATUS_PROTOCOL  "svid/empty", "svid/der", "svid/uri-san-count", "svid/leaf-id" (no path, or not
+ *                  a SPIFFE ID), "svid/leaf-is-ca", "svid/key-usage", "svid/chain" (a later
+ *                  certificate that may not sign), "svid/key-mismatch"
  * STATUS_LIMIT     "svid/too-long" (bytes or certificates)
  * Source: X509-SVID 4.1 and 5.2.
  */
@@ -54,17 +54,24 @@ void svid_drop(struct svid **svid);
 /* svid_id is the leaf's SPIFFE ID; borrowed, like every answer below, for the life of `svid`. */
 const struct spiffe_id *svid_id(const struct svid *svid);
 
-/* svid_expires_at is the least notAfter of the chain, svid_starts_at the leaf's notBefore: Unix s. */
+/*
+ * svid_expires_at is the least notAfter of the chain, svid_starts_at the leaf's notBefore: Unix s.
+ */
 int64_t svid_expires_at(const struct svid *svid);
 int64_t svid_starts_at(const struct svid *svid);
 
 /* svid_serial_hex is the leaf's serial number in lower-case hex. */
 const char *svid_serial_hex(const struct svid *svid);
 
-/* svid_issuer_hex is the identifier of the key that signed the leaf, in hex; "" when it names none. */
+/*
+ * svid_issuer_hex is the identifier of the key that signed the leaf, in hex; "" when it names none.
+ */
 const char *svid_issuer_hex(const struct svid *svid);
 
-/* svid_num_certs counts the chain; svid_cert_der is one of it (0: the leaf); svid_leaf_der the first. */
+/*
+ * svid_num_certs counts the chain; svid_cert_der is one of it (0: the leaf); svid_leaf_der the
+ * first.
+ */
 size_t svid_num_certs(const struct svid *svid);
 struct bytes svid_cert_der(const struct svid *svid, size_t index);
 struct bytes svid_leaf_der(const struct svid *svid);

@@ -13,8 +13,8 @@
 #define VERIFY_NAMES_COMPARED_MAX 65536 /* comparisons for one certificate under one authority */
 
 /*
- * verify_names_allowed tells whether `subject`'s names obey `authority`'s constraints. False too when
- * the constraints are malformed, use minimum or maximum, or are too many to be judged.
+ * verify_names_allowed tells whether `subject`'s names obey `authority`'s constraints. False too
+ * when the constraints are malformed, use minimum or maximum, or are too many to be judged.
  */
 bool verify_names_allowed(const struct certificate *authority, const struct certificate *subject);
 

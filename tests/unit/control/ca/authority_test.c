@@ -472,7 +472,9 @@ Test(authority, I3_files_are_private_and_hold_no_plain_key)
     place_drop(&place);
 }
 
-/* Each state that a crash can leave: files are written beside, then renamed; the root comes first. */
+/*
+ * Each state that a crash can leave: files are written beside, then renamed; the root comes first.
+ */
 Test(authority, every_state_that_a_crash_can_leave_loads)
 {
     struct place place;
