@@ -257,13 +257,13 @@ void connection_describe(const struct connection *connection, struct json_writer
     json_put_uint(json, "state_ms", now_ms - connection->entered_ms);
     json_put_uint(json, "age_ms", now_ms - connection->opened_ms);
     json_put_text(json, "transport", connection->tls ? "mtls" : "plaintext");
-    json_put_text(json, "source", address_print(&from, text));
+    json_put_text(json, "peer", address_print(&from, text));
     json_put_text(json, "destination", address_print(&to, text));
     json_put_text(json, "local_identity",
                   connection->tls && own != NULL ? svid_id(identity_set_svid(own))->text : NULL);
     json_put_text(json, "peer_identity", peer == NULL ? NULL : peer->id);
-    json_put_uint(json, "bytes_received", connection->relay.way[0].bytes);
-    json_put_uint(json, "bytes_sent", connection->relay.way[1].bytes);
+    json_put_uint(json, "received_bytes", connection->relay.way[0].bytes);
+    json_put_uint(json, "sent_bytes", connection->relay.way[1].bytes);
     json_put_text(json, "reason", connection->reason);
     if (connection->rule.policy != NULL) {
         deciding_rule_print(&connection->rule, rule);
