@@ -256,6 +256,7 @@ static void agent_free(struct agent *agent)
     void (*closed)(void *user) = agent->closed;
     void *user = agent->closed_user;
 
+    key_drop(&agent->retry_key);
     svid_drop(&agent->svid);
     bundle_drop(&agent->bundle);
     bootstrap_clear(&agent->bootstrap);

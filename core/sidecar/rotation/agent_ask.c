@@ -2,6 +2,9 @@
 /*
  * One attempt: a new key, the request, and gRPC for as long as it takes. The token is read here, for this
  * attempt, and leaves only over a connection whose server has proved to be the control plane (I8).
+ *
+ * Only when the answer to a bootstrap was lost does the next attempt repeat the key: a join token is good
+ * once, and for a minute the control plane repeats its answer to the same key (I6).
  */
 #include <stdio.h>
 
@@ -29,13 +32,42 @@ static enum status agent_pack_bootstrap(struct agent *agent, struct bytes csr_de
     return codec_pack(&request.base, out_request, why);
 }
 
+/* How long a lost bootstrap is repeated with its key; the control plane repeats its answer for 60 s. */
+enum { AGENT_RETRY_KEY_MS = 50000 };
+
+static enum status agent_choose_key(struct agent *agent, struct failure *why)
+{
+    if (agent->attempt.method != AGENT_BOOTSTRAP || agent_now().boot_ms >= agent->retry_key_until_boot_ms) {
+        key_drop(&agent->retry_key);
+    }
+    if (agent->retry_key != NULL) {
+        agent->attempt.key = key_ref(agent->retry_key);
+        return STATUS_OK;
+    }
+    return key_make(&agent->attempt.key, why);
+}
+
+/* After an attempt: its key is kept when a bootstrap was sent and nobody answered, else forgotten. */
+static void agent_keep_key(struct agent *agent)
+{
+    const struct agent_attempt *attempt = &agent->attempt;
+
+    if (attempt->method != AGENT_BOOTSTRAP || attempt->call == NULL || agent->why.reason == NULL ||
+        attempt->server_time_ms != 0) {
+        key_drop(&agent->retry_key);
+    } else if (agent->retry_key == NULL) {
+        agent->retry_key = key_ref(attempt->key);
+        agent->retry_key_until_boot_ms = agent_now().boot_ms + AGENT_RETRY_KEY_MS;
+    }
+}
+
 static enum status agent_pack(struct agent *agent, struct buffer *out_request, struct failure *why)
 {
     CLEARED(buffer) csr_der = {0};
     Mesh__V1__RenewRequest renew = MESH__V1__RENEW_REQUEST__INIT;
 
     buffer_init(&csr_der, CSR_MAX);
-    TRY(key_make(&agent->attempt.key, why));
+    TRY(agent_choose_key(agent, why));
     TRY(csr_make(agent->attempt.key, &csr_der, why));
     if (agent->attempt.method == AGENT_BOOTSTRAP) {
         return agent_pack_bootstrap(agent, buffer_bytes(&csr_der), out_request, why);
@@ -145,6 +177,7 @@ bool agent_leave(struct agent *agent)
     struct agent_attempt *attempt = &agent->attempt;
     struct rpc_queue *queue = TAKE(attempt->queue);
 
+    agent_keep_key(agent);
     rpc_call_drop(&attempt->call);
     rpc_channel_drop(&attempt->channel);
     rpc_client_credentials_drop(&attempt->credentials);

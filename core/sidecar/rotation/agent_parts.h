@@ -76,6 +76,8 @@ struct agent {
     struct agent_attempt attempt;
     struct failure why;                 /* of the running attempt; reason NULL: it did not fail */
     struct backoff backoff;
+    struct key *retry_key;              /* reference: of a bootstrap whose answer was lost, or NULL */
+    uint64_t retry_key_until_boot_ms;   /* after that it is a new request with a new key */
     bool renewal_refused;               /* the server would not take our leaf: attest again */
 
     struct svid *svid;                  /* reference: ours, in force */

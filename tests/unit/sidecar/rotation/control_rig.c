@@ -57,6 +57,17 @@ static enum status rig_sign(struct signer *signer, struct bytes message, struct 
 
 static const struct signer_kind rig_signer_kind = {.sign = rig_sign};
 
+static void rig_note_key(struct control_rig *rig, struct bytes csr_der)
+{
+    OWNED(csr) *csr = NULL;
+
+    cr_assert_eq(csr_parse(csr_der, &csr, NULL), STATUS_OK);
+    struct bytes spki = csr_public_key(csr);
+    cr_assert(rig->num_keys < KEYS_MAX && spki.len <= sizeof rig->keys[0]);
+    memcpy(rig->keys[rig->num_keys], spki.at, spki.len);
+    rig->key_lens[rig->num_keys++] = spki.len;
+}
+
 static void rig_issue(struct control_rig *rig, struct rpc_exchange *exchange, struct bytes csr_der)
 {
     OWNED(csr) *csr = NULL;
@@ -76,9 +87,6 @@ static void rig_issue(struct control_rig *rig, struct rpc_exchange *exchange, st
 
     cr_assert_eq(csr_parse(csr_der, &csr, &why), STATUS_OK, "%s", why.detail);
     struct bytes spki = csr_public_key(csr);
-    cr_assert(rig->num_keys < KEYS_MAX && spki.len <= sizeof rig->keys[0]);
-    memcpy(rig->keys[rig->num_keys], spki.at, spki.len);
-    rig->key_lens[rig->num_keys++] = spki.len;
     cr_assert_eq(certificate_parse(intermediate, &issuer_cert, &why), STATUS_OK);
     cr_assert_eq(spiffe_id_parse(bytes_of(rig->workload_id), &id, &why), STATUS_OK);
     issuer.name = issuer_cert.subject;
@@ -134,6 +142,7 @@ static void rig_bootstrap(void *service, struct rpc_exchange *exchange, const st
     cr_assert_eq(codec_unpack(&mesh__v1__bootstrap_request__descriptor, event->message, CODEC_BUDGET, &message, NULL),
                  STATUS_OK);
     const Mesh__V1__BootstrapRequest *request = (const void *)message;
+    rig_note_key(rig, bytes_make(request->csr_der.data, request->csr_der.len));
     if (!rig_refuses(rig, exchange, false)) {
         if (bytes_equal_text(bytes_make(request->token.data, request->token.len), rig->token)) {
             rig_issue(rig, exchange, bytes_make(request->csr_der.data, request->csr_der.len));
@@ -157,6 +166,7 @@ static void rig_renew(void *service, struct rpc_exchange *exchange, const struct
     cr_assert_eq(codec_unpack(&mesh__v1__renew_request__descriptor, event->message, CODEC_BUDGET, &message, NULL),
                  STATUS_OK);
     const Mesh__V1__RenewRequest *request = (const void *)message;
+    rig_note_key(rig, bytes_make(request->csr_der.data, request->csr_der.len));
     if (!rig_refuses(rig, exchange, true)) {
         rig_issue(rig, exchange, bytes_make(request->csr_der.data, request->csr_der.len));
     }
