@@ -20,7 +20,7 @@ _STEP = re.compile(r"\[([\d,]+) / ([\d,]+)\] ?(.*)")
 _TESTS = re.compile(r"(\d+) / (\d+) tests(?:, [^;]*)?;? ?(.*)")
 _NOISE = re.compile(r"\s*$|INFO: |Loading:|Analyzing:|DEBUG: |\[[\d,]+ / |\s{4,}\S.*; \d+s |"
                     r"Starting local Bazel|\$TEST_TMPDIR|    currently loading:|    Fetching |"
-                    r"Extracting Bazel|Building:|checking cached")
+                    r"Extracting Bazel|Building:|checking cached|\s*\[(?:Prepa|Sched|Scann)\]")
 _THIRD_PARTY = re.compile(r"external/|src/core/|third_party/|grpc|boringssl")
 
 

@@ -27,8 +27,8 @@ CRITERION = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \|")
 SCRIPT = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
 SKIP = re.compile(r"^SKIP: (.*)$", re.MULTILINE)
 HEADER = re.compile(r"\Aexec [^\n]*\nExecuting tests from [^\n]*\n-+\n")
-SAID_ELSEWHERE = re.compile(r"FAIL: //|FAILED: |Executed \d+ out of|There were tests whose|\s*\[Prepa\]|"
-                            r"Use --sandbox_debug|\s+\[Sched\]|\s*(?:Testing|Compiling|Linking) ")
+SAID_ELSEWHERE = re.compile(r"FAIL: //|FAILED: |Executed \d+ out of|There were tests whose|Use --sandbox_debug|"
+                            r"\s*\[(?:Prepa|Sched|Scann)\]|\s*(?:Testing|Compiling|Linking) ")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -125,13 +125,16 @@ class Outcome:
         logs = [out["uri"] for out in result.get("testActionOutput", []) if out["name"] == "test.log"]
         log = read_log(logs[0]) if logs else "(no log)"
         passed = status in ("PASSED", "FLAKY")
+        if status == "NO_STATUS":
+            return  # not built: its target says so
         self.tally.add(count(log, passed))
         self.reasons += [f"{label}: {reason}" for reason in SKIP.findall(log)]
         if not passed:
             self.failures.append((label, status.lower(), log))
 
     def _target(self, label, event):
-        if not event.get("completed", {}).get("success", False):
+        known = any(label == failed for failed, _, _ in self.failures)
+        if not event.get("completed", {}).get("success", False) and not known:
             self.tally.add(Tally(failed=1))
             self.failures.append((label, "did not build", ""))
 
