@@ -96,11 +96,10 @@ static void dial_limit_passed(struct timer *timer, void *user)
     dial_finish(dial, dial->os_error != 0 ? dial->os_error : ETIMEDOUT);
 }
 
-struct dial *dial_start(struct worker *worker, const struct address *to, uint64_t limit_ms,
-                              dial_done_fn done, void *user)
+struct dial *dial_start_on(struct worker *worker, int fd, const struct address *to,
+                           uint64_t limit_ms, dial_done_fn done, void *user)
 {
     struct dial *dial = memory_make(sizeof *dial);
-    int fd = socket(to->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     dial->worker = worker;
     dial->to = *to;
@@ -108,15 +107,13 @@ struct dial *dial_start(struct worker *worker, const struct address *to, uint64_
     dial->done = done;
     dial->user = user;
     timer_init(&dial->limit, &worker->loop, dial_limit_passed, dial);
-    if (fd < 0) {
+    if (fd < 0 ||
+        (connect(fd, &to->at.any, to->len) != 0 && errno != EINPROGRESS && errno != EINTR)) {
         dial->os_error = errno;
-        timer_start(&dial->limit, 0, 0);
-        return dial;
-    }
-    if (connect(fd, &to->at.any, to->len) != 0 && errno != EINPROGRESS && errno != EINTR) {
-        dial->os_error = errno;
-        (void)close(fd);
-        timer_start(&dial->limit, 0, 0);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        timer_start(&dial->limit, 0, 0); /* the answer comes from the loop */
         return dial;
     }
     dial->stream = tcp_start(worker, fd);
@@ -126,6 +123,14 @@ struct dial *dial_start(struct worker *worker, const struct address *to, uint64_
         timer_start(&dial->limit, limit_ms, 0);
     }
     return dial;
+}
+
+struct dial *dial_start(struct worker *worker, const struct address *to, uint64_t limit_ms,
+                        dial_done_fn done, void *user)
+{
+    int fd = socket(to->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    return dial_start_on(worker, fd, to, limit_ms, done, user);
 }
 
 void dial_cancel(struct dial **dial)

@@ -27,6 +27,13 @@ typedef void (*dial_done_fn)(void *user, enum status status, struct stream *stre
 struct dial *dial_start(struct worker *worker, const struct address *to, uint64_t limit_ms,
                               dial_done_fn done, void *user);
 
+/*
+ * dial_start_on is dial_start with a socket that the caller has prepared (non-blocking, of the address's
+ * family, perhaps bound), which it takes over.
+ */
+struct dial *dial_start_on(struct worker *worker, int fd, const struct address *to,
+                           uint64_t limit_ms, dial_done_fn done, void *user);
+
 /* dial_cancel gives a dial up and sets *dial to NULL; done() does not come. NULL is fine. */
 void dial_cancel(struct dial **dial);
 

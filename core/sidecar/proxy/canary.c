@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/sidecar/proxy/canary.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct canary {
     struct dial *dial;     /* owned; while one is running */
     struct stream *stream; /* owned; waiting for the word */
     struct timer next;
+    bool no_route; /* nothing leads to the canary's address: dial it over loopback */
     void (*proved)(void *user, bool yes);
     void *user;
 };
@@ -74,9 +76,9 @@ static void canary_dialled(void *user, enum status status, struct stream *stream
 {
     struct canary *canary = user;
 
-    (void)why;
     canary->dial = NULL;
     if (status != STATUS_OK) {
+        canary->no_route = why->os_error == ENETUNREACH || why->os_error == EHOSTUNREACH;
         canary_verdict(canary, false);
         return;
     }
@@ -84,6 +86,23 @@ static void canary_dialled(void *user, enum status status, struct stream *stream
     stream_own(stream, canary_ready, canary);
     stream_interest(stream, STREAM_READABLE);
     timer_start(&canary->next, CANARY_LIMIT_MS, 0);
+}
+
+/*
+ * Without a route connect() refuses before the redirection is asked. From 127.0.0.1 over the loopback
+ * interface there is always a way, and the redirection takes it just as well.
+ */
+static int canary_loopback_socket(void)
+{
+    static const char interface[] = "lo";
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, sizeof interface);
+        (void)bind(fd, (struct sockaddr *)&from, sizeof from);
+    }
+    return fd;
 }
 
 static void canary_try(struct timer *timer, void *user)
@@ -97,7 +116,10 @@ static void canary_try(struct timer *timer, void *user)
         canary_verdict(canary, false);
         return;
     }
-    canary->dial = dial_start(canary->home, &to, CANARY_LIMIT_MS, canary_dialled, canary);
+    canary->dial = canary->no_route
+                       ? dial_start_on(canary->home, canary_loopback_socket(), &to, CANARY_LIMIT_MS,
+                                       canary_dialled, canary)
+                       : dial_start(canary->home, &to, CANARY_LIMIT_MS, canary_dialled, canary);
 }
 
 struct canary *canary_start(struct worker *home, void (*proved)(void *user, bool yes), void *user)
