@@ -12,7 +12,9 @@
 
 enum { SETTING_NAME_MAX = 64, SETTING_ORIGIN_MAX = 96, SETTING_NEAR_ENOUGH = 3 };
 
-/* Reading one source: which rows it has given already. A higher source replaces a list as a whole. */
+/*
+ * Reading one source: which rows it has given already. A higher source replaces a list as a whole.
+ */
 struct setting_source {
     const struct setting_table *table;
     void *values; /* the program's struct */
@@ -130,8 +132,8 @@ static enum status setting_read_line(struct setting_source *source, const char *
     struct bytes name;
 
     if (line.len > SETTING_LINE_MAX) {
-        return fail(why, STATUS_CONFIG, "setting/line-too-long", "%s: longer than %zu bytes", origin,
-                    SETTING_LINE_MAX);
+        return fail(why, STATUS_CONFIG, "setting/line-too-long", "%s: longer than %zu bytes",
+                    origin, SETTING_LINE_MAX);
     }
     line = bytes_trim(line);
     if (line.len == 0 || line.at[0] == '#') {
@@ -140,7 +142,8 @@ static enum status setting_read_line(struct setting_source *source, const char *
     value = line;
     name = bytes_split(&value, ':');
     if (value.at == NULL) {
-        return fail(why, STATUS_CONFIG, "setting/line", "%s: not of the form `name: value`", origin);
+        return fail(why, STATUS_CONFIG, "setting/line", "%s: not of the form `name: value`",
+                    origin);
     }
     name = bytes_trim(name);
     row = setting_row_of(source->table, name);
@@ -211,8 +214,7 @@ static enum status setting_load_environment(const struct setting_table *table,
         if (row == NULL) {
             continue; /* not ours: setting.h says whose it may be */
         }
-        (void)snprintf(origin, sizeof origin, "%.*s", (int)variable.len,
-                       (const char *)variable.at);
+        (void)snprintf(origin, sizeof origin, "%.*s", (int)variable.len, (const char *)variable.at);
         TRY(row->type == SETTING_TYPE_list ? setting_give_list(&source, row, origin, value, why)
                                            : setting_give(&source, row, origin, value, why));
     }
@@ -225,7 +227,8 @@ static enum status setting_read_flag(struct setting_source *source, int argc, ch
 {
     char origin[SETTING_ORIGIN_MAX];
     bool is_long = strncmp(argv[*at], "--", 2) == 0;
-    struct bytes value = bytes_of(argv[*at] + (is_long ? 2 : 0)); /* "-x" is a name we do not have */
+    struct bytes value =
+        bytes_of(argv[*at] + (is_long ? 2 : 0)); /* "-x" is a name we do not have */
     struct bytes name = bytes_split(&value, '=');
     const struct setting_row *row = setting_row_of(source->table, name);
 
@@ -262,8 +265,8 @@ static bool setting_is_flag(const char *argument)
 }
 
 /*
- * Reads the flags, which end at "--"; flags and their values move to the front, in order, so that what
- * is left behind them is positional.
+ * Reads the flags, which end at "--"; flags and their values move to the front, in order, so that
+ * what is left behind them is positional.
  */
 static enum status setting_load_flags(const struct setting_table *table, int argc, char **argv,
                                       void *values, struct setting_request *request,
@@ -338,8 +341,8 @@ static enum status setting_load_all(const struct setting_table *table, int argc,
 static void setting_find_help(int argc, char *const *argv, struct setting_request *request)
 {
     for (int at = 1; at < argc && strcmp(argv[at], "--") != 0; at++) {
-        request->help = request->help || strcmp(argv[at], "--help") == 0 ||
-                        strcmp(argv[at], "-h") == 0;
+        request->help =
+            request->help || strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0;
         request->version = request->version || strcmp(argv[at], "--version") == 0;
     }
 }

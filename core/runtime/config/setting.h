@@ -6,7 +6,7 @@
  * A program writes cmd/NAME/settings.def:
  *
  *     GROUP("Data path")
- *     SETTING(outbound_port, number, 1, 65535, "15001", FIXED, "port of captured connections going out")
+ *     SETTING(outbound_port, number, 1, 65535, "15001", FIXED, "port of captured connections")
  *     SETTING(drain_limit_ms, duration, 0, 3600000, "30s", RELOADS, "longest time to drain")
  *     SETTING(inbound, list, 0, 64, NULL, FIXED, "LISTEN=FORWARD[,peer=SPIFFE_ID]")
  *     CHOICE(log_format, "json|text", "json", FIXED, "form of log lines")
@@ -29,20 +29,20 @@
  *     ... settings.outbound_port ...
  *     setting_clear(&table, &settings);
  *
- * type      member              min and max                      accepted text
- * text      char * or NULL      length in bytes                  anything
- * path      char * or NULL      length in bytes                  anything
- * number    int64_t             value                            decimal digits, perhaps a minus
- * duration  int64_t, ms         value in ms                      500ms 30s 5m 2h, or plain ms
- * bool      bool                (0, 1)                           true false yes no on off 1 0
- * list      struct setting_list number of items                  repeated; in the environment split at ;
- * CHOICE    char *              -                                one of "a|b|c"
+ * type      member               min and max        accepted text
+ * text      char * or NULL       length in bytes    anything
+ * path      char * or NULL       length in bytes    anything
+ * number    int64_t              value              decimal digits, perhaps a minus
+ * duration  int64_t, ms          value in ms        500ms 30s 5m 2h, or plain ms
+ * bool      bool                 (0, 1)             true false yes no on off 1 0
+ * list      struct setting_list  number of items    repeated; in the environment split at ;
+ * CHOICE    char *               -                  one of "a|b|c"
  *
- * Where a setting is found: flag --drain-limit-ms 5s or --drain-limit-ms=5s (a bool needs no value);
- * environment SIGNET_PROXY_DRAIN_LIMIT_MS; file `drain_limit_ms: 5s`, one per line, # begins a comment
- * line. The file is the setting named `config`, where the table has it. A list from a higher source
- * replaces the whole list of a lower one. Unknown variables of the environment are left alone:
- * Kubernetes puts SIGNET_CONTROL_SERVICE_HOST and the like into every pod.
+ * Where a setting is found: flag --drain-limit-ms 5s or --drain-limit-ms=5s (a bool needs no
+ * value); environment SIGNET_PROXY_DRAIN_LIMIT_MS; file `drain_limit_ms: 5s`, one per line, #
+ * begins a comment line. The file is the setting named `config`, where the table has it. A list
+ * from a higher source replaces the whole list of a lower one. Unknown variables of the environment
+ * are left alone: Kubernetes puts SIGNET_CONTROL_SERVICE_HOST and the like into every pod.
  */
 #ifndef SIGNET_CORE_RUNTIME_CONFIG_SETTING_H
 #define SIGNET_CORE_RUNTIME_CONFIG_SETTING_H
@@ -75,7 +75,7 @@ enum setting_change {
 };
 
 struct setting_list {
-    char **items;     /* owned */
+    char **items; /* owned */
     size_t num_items;
 };
 
@@ -113,21 +113,23 @@ struct setting_table {
 
 /* What the command line asks for besides values. */
 struct setting_request {
-    bool help;                 /* --help or -h: print setting_print_help(); no value was judged */
-    bool version;              /* --version: likewise */
-    char *const *positional;   /* borrowed from argv, which was reordered: flags first */
+    bool help;               /* --help or -h: print setting_print_help(); no value was judged */
+    bool version;            /* --version: likewise */
+    char *const *positional; /* borrowed from argv, which was reordered: flags first */
     int num_positional;
 };
 
 /*
- * setting_load fills `out_values`, the program's zeroed struct, from defaults, file, environment and
- * flags. argv's pointers are reordered so that positional arguments come last. `environment` is environ.
- * On a failure nothing is held and `out_values` is zeroed. Give it back with setting_clear().
+ * setting_load fills `out_values`, the program's zeroed struct, from defaults, file, environment
+ * and flags. argv's pointers are reordered so that positional arguments come last. `environment` is
+ * environ. On a failure nothing is held and `out_values` is zeroed. Give it back with
+ * setting_clear().
  *
  * STATUS_CONFIG "setting/unknown" (with the nearest name), "setting/value", "setting/range",
  * "setting/choice", "setting/twice", "setting/no-value", "setting/line" (not `name: value`),
  * "setting/line-too-long", "setting/nul"; details begin with FILE:LINE, the flag or the variable.
- * Of the file itself: STATUS_NOT_FOUND "file/missing", STATUS_IO "file/read", STATUS_LIMIT "file/too-long".
+ * Of the file itself: STATUS_NOT_FOUND "file/missing", STATUS_IO "file/read", STATUS_LIMIT
+ * "file/too-long".
  */
 enum status setting_load(const struct setting_table *table, int argc, char **argv,
                          char *const *environment, void *out_values,
@@ -145,18 +147,21 @@ enum status setting_read_text(const struct setting_table *table, const char *ori
 void setting_clear(const struct setting_table *table, void *values);
 
 /*
- * setting_fixed_change is the name of the first FIXED setting that differs between two loaded structs,
- * or NULL: a reload that would need a restart says so by this name.
+ * setting_fixed_change is the name of the first FIXED setting that differs between two loaded
+ * structs, or NULL: a reload that would need a restart says so by this name.
  */
 const char *setting_fixed_change(const struct setting_table *table, const void *old_values,
                                  const void *new_values);
 
-/* setting_print_help appends the text of --help: usage, then each group with defaults and variables. */
+/*
+ * setting_print_help appends the text of --help: usage, then each group with defaults and
+ * variables.
+ */
 enum status setting_print_help(const struct setting_table *table, struct buffer *out) MUST_USE;
 
 /*
- * setting_print_values appends one `name: value` line per setting that has a value, in the form of the
- * settings file: for the admin page's /config.
+ * setting_print_values appends one `name: value` line per setting that has a value, in the form of
+ * the settings file: for the admin page's /config.
  */
 enum status setting_print_values(const struct setting_table *table, const void *values,
                                  struct buffer *out) MUST_USE;

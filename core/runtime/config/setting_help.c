@@ -13,9 +13,9 @@ enum { SETTING_FLAG_MAX = 80, SETTING_HELP_RANGE_MAX = 256 };
 static void setting_help_flag(const struct setting_row *row, char out[SETTING_FLAG_MAX])
 {
     static const char *const takes[] = {
-        [SETTING_TYPE_text] = " TEXT",         [SETTING_TYPE_path] = " PATH",
-        [SETTING_TYPE_number] = " NUMBER",     [SETTING_TYPE_duration] = " DURATION",
-        [SETTING_TYPE_bool] = "",              [SETTING_TYPE_list] = " TEXT...",
+        [SETTING_TYPE_text] = " TEXT",     [SETTING_TYPE_path] = " PATH",
+        [SETTING_TYPE_number] = " NUMBER", [SETTING_TYPE_duration] = " DURATION",
+        [SETTING_TYPE_bool] = "",          [SETTING_TYPE_list] = " TEXT...",
         [SETTING_TYPE_choice] = " CHOICE",
     };
 
@@ -61,7 +61,9 @@ enum status setting_print_help(const struct setting_table *table, struct buffer 
     return buffer_add_text(
         out,
         "\nOther\n  --help\n      this text\n  --version\n      the program's version\n\n"
-        "A flag beats the environment, which beats the file given by --config; a line of the file is\n"
-        "`name: value`, its name as above with _ for -. A list is repeated; in the environment its\n"
+        "A flag beats the environment, which beats the file given by --config; a line of the file "
+        "is\n"
+        "`name: value`, its name as above with _ for -. A list is repeated; in the environment "
+        "its\n"
         "items are separated by `;`. A DURATION is 500ms, 30s, 5m, 2h or plain milliseconds.\n");
 }

@@ -25,6 +25,7 @@ static int h1_begun(llhttp_t *machine)
     parser->begun = true;
     parser->in_head = true;
     parser->in_name = false;
+    parser->trailers = 0;
     return 0;
 }
 
@@ -32,16 +33,16 @@ static int h1_method(llhttp_t *machine, const char *at, size_t len)
 {
     struct h1_parser *parser = h1_of(machine);
 
-    return h1_refuse(parser, http_message_add_method(&parser->message, bytes_make(at, len),
-                                                     &parser->why));
+    return h1_refuse(parser,
+                     http_message_add_method(&parser->message, bytes_make(at, len), &parser->why));
 }
 
 static int h1_target(llhttp_t *machine, const char *at, size_t len)
 {
     struct h1_parser *parser = h1_of(machine);
 
-    return h1_refuse(parser, http_message_add_target(&parser->message, bytes_make(at, len),
-                                                     &parser->why));
+    return h1_refuse(parser,
+                     http_message_add_target(&parser->message, bytes_make(at, len), &parser->why));
 }
 
 static int h1_version(llhttp_t *machine)
@@ -59,10 +60,10 @@ static int h1_version(llhttp_t *machine)
 /* A trailer's bytes are not kept, only counted. */
 static int h1_skip_trailer(struct h1_parser *parser, size_t len)
 {
-    parser->seen += len;
-    if (parser->seen > HTTP_HEAD_MAX) {
+    parser->trailers += len;
+    if (parser->trailers > HTTP_HEAD_MAX) {
         return h1_refuse(parser, fail(&parser->why, STATUS_LIMIT, "http/head-too-long",
-                                      "head and trailers have at most %zu bytes", HTTP_HEAD_MAX));
+                                      "trailers have at most %zu bytes", HTTP_HEAD_MAX));
     }
     return 0;
 }
@@ -76,8 +77,8 @@ static int h1_name(llhttp_t *machine, const char *at, size_t len)
         return h1_skip_trailer(parser, len);
     }
     parser->in_name = true;
-    return h1_refuse(parser, http_message_add_name(&parser->message, starts, bytes_make(at, len),
-                                                   &parser->why));
+    return h1_refuse(
+        parser, http_message_add_name(&parser->message, starts, bytes_make(at, len), &parser->why));
 }
 
 static int h1_name_done(llhttp_t *machine)
@@ -93,8 +94,8 @@ static int h1_value(llhttp_t *machine, const char *at, size_t len)
     if (!parser->in_head) {
         return h1_skip_trailer(parser, len);
     }
-    return h1_refuse(parser, http_message_add_value(&parser->message, bytes_make(at, len),
-                                                    &parser->why));
+    return h1_refuse(parser,
+                     http_message_add_value(&parser->message, bytes_make(at, len), &parser->why));
 }
 
 /* RFC 9112 section 3.2. */
@@ -142,8 +143,7 @@ static int h1_body(llhttp_t *machine, const char *at, size_t len)
     if (parser->events->body == NULL) {
         return 0;
     }
-    return h1_refuse(parser,
-                     parser->events->body(parser->user, bytes_make(at, len), &parser->why));
+    return h1_refuse(parser, parser->events->body(parser->user, bytes_make(at, len), &parser->why));
 }
 
 static int h1_completed(llhttp_t *machine)
@@ -300,19 +300,12 @@ enum status h1_finish(struct h1_parser *parser, struct failure *why)
         return STATUS_OK;
     }
     answer = llhttp_finish(&parser->machine);
-    if (parser->refusal == STATUS_OK && answer != HPE_OK && answer != HPE_PAUSED) {
+    if (parser->refusal == STATUS_OK &&
+        (!parser->done || (answer != HPE_OK && answer != HPE_PAUSED))) {
         parser->refusal = fail(&parser->why, STATUS_PROTOCOL, "http/early-end",
                                "the connection ended within a message");
     }
-    if (parser->refusal != STATUS_OK) {
-        return h1_give_refusal(parser, why);
-    }
-    if (!parser->done) {
-        parser->refusal = fail(&parser->why, STATUS_PROTOCOL, "http/early-end",
-                               "the connection ended within a message");
-        return h1_give_refusal(parser, why);
-    }
-    return STATUS_OK;
+    return parser->refusal == STATUS_OK ? STATUS_OK : h1_give_refusal(parser, why);
 }
 
 bool h1_is_done(const struct h1_parser *parser)

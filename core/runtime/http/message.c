@@ -85,8 +85,7 @@ void http_message_header(const struct http_message *message, size_t index, struc
     *out_value = http_message_slice(message, header->value_at, header->value_len);
 }
 
-bool http_message_get(const struct http_message *message, const char *name,
-                      struct bytes *out_value)
+bool http_message_get(const struct http_message *message, const char *name, struct bytes *out_value)
 {
     for (size_t i = 0; i < message->num_headers; i++) {
         struct bytes there;
@@ -153,8 +152,8 @@ static enum status http_message_begin_header(struct http_message *message, struc
     }
     if (message->num_headers % HTTP_HEADERS_STEP == 0) {
         message->headers =
-            memory_grow(message->headers, (message->num_headers + HTTP_HEADERS_STEP) *
-                                              sizeof message->headers[0]);
+            memory_grow(message->headers,
+                        (message->num_headers + HTTP_HEADERS_STEP) * sizeof message->headers[0]);
     }
     message->headers[message->num_headers++] =
         (struct http_header){.name_at = (uint32_t)message->block.len};
@@ -202,8 +201,7 @@ void http_message_finish(struct http_message *message)
 {
     for (size_t i = 0; i < message->num_headers; i++) {
         struct http_header *header = &message->headers[i];
-        struct bytes value =
-            http_message_slice(message, header->value_at, header->value_len);
+        struct bytes value = http_message_slice(message, header->value_at, header->value_len);
         struct bytes trimmed = bytes_trim(value);
 
         header->value_at += trimmed.len == 0 ? 0 : (uint32_t)(trimmed.at - value.at);

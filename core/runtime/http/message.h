@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The head of one HTTP request or response: method, target, status, headers; bounded, header names in
- * lower case, values without blanks at their ends. No body, no sockets. Source: RFC 9110, RFC 9112.
+ * The head of one HTTP request or response: method, target, status, headers; bounded, header names
+ * in lower case, values without blanks at their ends. No body, no sockets. Source: RFC 9110, RFC
+ * 9112.
  */
 #ifndef SIGNET_CORE_RUNTIME_HTTP_MESSAGE_H
 #define SIGNET_CORE_RUNTIME_HTTP_MESSAGE_H
@@ -20,17 +21,20 @@ struct http_message {
     struct buffer block;         /* owned: method, target, names, values */
     struct http_header *headers; /* owned */
     size_t num_headers;
-    size_t method_len;   /* the block begins with the method, then the target */
+    size_t method_len; /* the block begins with the method, then the target */
     size_t target_len;
-    unsigned status;     /* of a response, 100 to 999; 0 in a request */
-    bool version_1_1;    /* else 1.0 */
-    bool keep_alive;     /* the sender would go on using the connection */
-    bool upgrade;        /* what follows is no HTTP: CONNECT, or an accepted Upgrade */
-    bool has_length;     /* content_length was given */
+    unsigned status;  /* of a response, 100 to 999; 0 in a request */
+    bool version_1_1; /* else 1.0 */
+    bool keep_alive;  /* the sender would go on using the connection */
+    bool upgrade;     /* what follows is no HTTP: CONNECT, or an accepted Upgrade */
+    bool has_length;  /* content_length was given */
     uint64_t content_length;
 };
 
-/* http_message_init makes an empty message; http_message_clear frees it; _reset empties it for reuse. */
+/*
+ * http_message_init makes an empty message; http_message_clear frees it; _reset empties it for
+ * reuse.
+ */
 void http_message_init(struct http_message *message);
 void http_message_clear(struct http_message *message);
 void http_message_reset(struct http_message *message);

@@ -12,8 +12,9 @@ static const json_t *json_inner(const struct json_value *value)
 }
 
 /*
- * Is the text nested deeper than we allow? Asked before jansson reads it, whose own bound (2048) costs
- * that many stack frames. Brackets within strings do not count; broken text is jansson's to refuse.
+ * Is the text nested deeper than we allow? Asked before jansson reads it, whose own bound (2048)
+ * costs that many stack frames. Brackets within strings do not count; broken text is jansson's to
+ * refuse.
  */
 static bool json_is_too_deep(struct bytes text)
 {
@@ -51,8 +52,8 @@ enum status json_read(struct bytes text, size_t max_len, struct json_value **out
                     max_len);
     }
     if (json_is_too_deep(text)) {
-        return fail(why, STATUS_LIMIT, "json/too-deep", "more than %d arrays or objects within another",
-                    JSON_DEPTH_MAX);
+        return fail(why, STATUS_LIMIT, "json/too-deep",
+                    "more than %d arrays or objects within another", JSON_DEPTH_MAX);
     }
     top = json_loadb(text.len == 0 ? "" : (const char *)text.at, text.len, JSON_REJECT_DUPLICATES,
                      &error);
@@ -184,8 +185,8 @@ bool json_text_of(const struct json_value *value, struct bytes *out_text)
     if (!json_is_string(json_inner(value))) {
         return false;
     }
-    *out_text = bytes_make(json_string_value(json_inner(value)),
-                           json_string_length(json_inner(value)));
+    *out_text =
+        bytes_make(json_string_value(json_inner(value)), json_string_length(json_inner(value)));
     return true;
 }
 

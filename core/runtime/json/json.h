@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading JSON with bounds: depth, size, duplicate names refused, NUL in strings refused. Writing it
- * is writer.h. The border post of jansson. Source: RFC 8259.
+ * Reading JSON with bounds: depth, size, duplicate names refused, NUL in strings refused. Writing
+ * it is writer.h. The border post of jansson. Source: RFC 8259.
  */
 #ifndef SIGNET_CORE_RUNTIME_JSON_JSON_H
 #define SIGNET_CORE_RUNTIME_JSON_JSON_H
@@ -15,11 +15,11 @@
 struct json_value;
 
 /*
- * json_read makes a document, whose top is an object or an array, of all of `text`: at most `max_len`
- * bytes. Give it back with json_value_drop(). One thread at a time.
+ * json_read makes a document, whose top is an object or an array, of all of `text`: at most
+ * `max_len` bytes. Give it back with json_value_drop(). One thread at a time.
  *
- * STATUS_LIMIT "json/too-long", "json/too-deep"; STATUS_PROTOCOL "json/syntax" with line and column,
- * "json/duplicate".
+ * STATUS_LIMIT "json/too-long", "json/too-deep"; STATUS_PROTOCOL "json/syntax" with line and
+ * column, "json/duplicate".
  */
 enum status json_read(struct bytes text, size_t max_len, struct json_value **out_top,
                       struct failure *why) MUST_USE;
@@ -31,8 +31,8 @@ void json_value_drop(struct json_value **top);
  * The getters of an object's member. STATUS_NOT_FOUND "json/missing" when there is none (a null is
  * none), STATUS_PROTOCOL "json/type" when it is of another type or `object` is no object.
  *
- * json_get_text: bytes borrowed from the document, UTF-8; "json/too-long" (STATUS_LIMIT) over max_len.
- * json_get_number: a whole number; STATUS_LIMIT "json/range" outside [min, max].
+ * json_get_text: bytes borrowed from the document, UTF-8; "json/too-long" (STATUS_LIMIT) over
+ * max_len. json_get_number: a whole number; STATUS_LIMIT "json/range" outside [min, max].
  * json_get_object, json_get_array: the member itself, borrowed.
  */
 enum status json_get_text(const struct json_value *object, const char *name, size_t max_len,

@@ -23,7 +23,10 @@ static void json_put_quoted(struct json_writer *json, struct bytes text)
 {
     json_put_raw(json, bytes_of("\""));
     while (text.len > 0 && !json->full) {
-        /* Mostly nothing needs an escape: ask for the plain length, and for more only when it does. */
+        /*
+         * Mostly nothing needs an escape: ask for the plain length, and for more only when it
+         * does.
+         */
         size_t room = text.len < 6 ? 6 : text.len;
         uint8_t *at = buffer_reserve(json->out, room);
 

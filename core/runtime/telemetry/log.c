@@ -96,9 +96,7 @@ struct log log_with(const struct log *log, struct log_field field)
 
 bool log_enabled(const struct log *log, enum log_level level)
 {
-    int own = log->area == NULL
-                  ? 0
-                  : atomic_load_explicit(&log->area->level, memory_order_relaxed);
+    int own = log->area == NULL ? 0 : atomic_load_explicit(&log->area->level, memory_order_relaxed);
 
     if (own == 0) {
         return (int)level >= atomic_load_explicit(&log_level_process, memory_order_relaxed);
@@ -116,7 +114,9 @@ static char *log_digits(char *out, int number, int digits)
     return out + digits;
 }
 
-/* Days since 1970 to a civil date: Howard Hinnant, "chrono-compatible low-level date algorithms". */
+/*
+ * Days since 1970 to a civil date: Howard Hinnant, "chrono-compatible low-level date algorithms".
+ */
 void log_time_text(int64_t unix_ms, char out[LOG_TIME_SIZE])
 {
     int64_t bounded = unix_ms < 0 ? 0 : unix_ms > 253402300799999 ? 253402300799999 : unix_ms;
@@ -251,9 +251,8 @@ static void log_line_field(struct log_line *line, const struct log_field *field)
 static void log_line_begin(struct log_line *line, const struct log *log, enum log_level level,
                            const char *event)
 {
-    const char *area = log->area == NULL
-                           ? NULL
-                           : atomic_load_explicit(&log->area->name, memory_order_relaxed);
+    const char *area =
+        log->area == NULL ? NULL : atomic_load_explicit(&log->area->name, memory_order_relaxed);
     char time[LOG_TIME_SIZE];
 
     log_time_text(clock_unix_ms(), time);
@@ -273,8 +272,8 @@ static void log_line_begin(struct log_line *line, const struct log *log, enum lo
 }
 
 /*
- * May this place write now? Counts the line; at the first line of a new second gives in `*out_missed`
- * how many were not written before.
+ * May this place write now? Counts the line; at the first line of a new second gives in
+ * `*out_missed` how many were not written before.
  */
 static bool log_site_allows(struct log_site *site, uint32_t *out_missed)
 {
@@ -330,8 +329,8 @@ void log_write(const struct log *log, enum log_level level, const char *event,
     }
     log_line_add(&line, line.json ? "}\n" : "\n");
     do {
-        written = write(atomic_load_explicit(&log_output, memory_order_relaxed), line.text,
-                        line.len);
+        written =
+            write(atomic_load_explicit(&log_output, memory_order_relaxed), line.text, line.len);
     } while (written < 0 && errno == EINTR);
 }
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One event, one line: a level, an area, a stable event word and typed fields, as JSON by default or
- * as text for people. A line is made on the stack and leaves by one write(2), so threads share the
- * log without a lock.
+ * One event, one line: a level, an area, a stable event word and typed fields, as JSON by default
+ * or as text for people. A line is made on the stack and leaves by one write(2), so threads share
+ * the log without a lock.
  *
  *     log_event(&agent->log, LOG_INFO, "svid.renewed", LOG_TEXT("id", id), LOG_INT("serial", n));
  *     log_event(&agent->log, LOG_WARN, "svid.refused", LOG_FAILURE(&why));
  *
- * gives {"ts":"2026-01-31T09:08:07.006Z","level":"info","area":"rotation","event":"svid.renewed",...}.
+ * gives
+ * {"ts":"2026-01-31T09:08:07.006Z","level":"info","area":"rotation","event":"svid.renewed",...}.
  *
  * A field is text, bytes, a number, a truth or a failure. A struct secret is none of these: it does
- * not compile (I21). Bytes of a peer may be given as they are: they are escaped here, bytes that are
- * not UTF-8 as \u00XX. A line is at most LOG_LINE_MAX bytes; what does not fit is cut, and said so.
+ * not compile (I21). Bytes of a peer may be given as they are: they are escaped here, bytes that
+ * are not UTF-8 as \u00XX. A line is at most LOG_LINE_MAX bytes; what does not fit is cut, and said
+ * so.
  *
  * Each place in the code writes at most a burst of lines per second (log_set_limit); the next line
  * of that place says in `suppressed` how many were not written.
@@ -71,7 +73,7 @@ struct log_area;
 
 /* A value: copy it freely. Zeroed it is valid: no area word, the process's level, no fields. */
 struct log {
-    struct log_area *area; /* borrowed from the process-wide table */
+    struct log_area *area;                   /* borrowed from the process-wide table */
     struct log_field fields[LOG_FIELDS_MAX]; /* texts are borrowed: they outlive the struct log */
     unsigned num_fields;
 };
@@ -85,13 +87,14 @@ struct log_site {
 
 /*
  * log_init gives `log` its area, a literal such as "rotation" that a level may be set for. When
- * LOG_AREAS_MAX words are in use, the area is printed no more and the process's level holds. Any thread.
+ * LOG_AREAS_MAX words are in use, the area is printed no more and the process's level holds. Any
+ * thread.
  */
 void log_init(struct log *log, const char *area);
 
 /*
- * log_with is `log` with one more field on each of its lines; with LOG_FIELDS_MAX of them already, the
- * oldest gives way. Texts of the field must outlive the result. Any thread.
+ * log_with is `log` with one more field on each of its lines; with LOG_FIELDS_MAX of them already,
+ * the oldest gives way. Texts of the field must outlive the result. Any thread.
  */
 struct log log_with(const struct log *log, struct log_field field);
 
@@ -99,8 +102,8 @@ struct log log_with(const struct log *log, struct log_field field);
 bool log_enabled(const struct log *log, enum log_level level);
 
 /*
- * log_write writes the line; use log_event(), which asks log_enabled() first. `site` may be NULL: no
- * rate limit. Any thread. Errors of write(2) are counted nowhere: there is no one left to tell.
+ * log_write writes the line; use log_event(), which asks log_enabled() first. `site` may be NULL:
+ * no rate limit. Any thread. Errors of write(2) are counted nowhere: there is no one left to tell.
  */
 void log_write(const struct log *log, enum log_level level, const char *event,
                struct log_site *site, const struct log_field *fields, size_t num_fields);
@@ -126,23 +129,31 @@ void log_write(const struct log *log, enum log_level level, const char *event,
     ((struct log_field){.name = (name_), .kind = LOG_KIND_INT, .value.number = (int64_t)(number_)})
 #define LOG_BOOL(name_, truth_)                                                                    \
     ((struct log_field){.name = (name_), .kind = LOG_KIND_BOOL, .value.truth = (truth_)})
-/* LOG_FAILURE gives `reason`, `detail` and, where there is one, `os_error`; nothing without a reason. */
+/*
+ * LOG_FAILURE gives `reason`, `detail` and, where there is one, `os_error`; nothing without a
+ * reason.
+ */
 #define LOG_FAILURE(why_)                                                                          \
     ((struct log_field){.name = "reason", .kind = LOG_KIND_FAILURE, .value.failure = (why_)})
 
 /*
- * log_set_levels sets the levels of the process: "info", or "info,rotation=debug,proxy=warn". What is
- * not named gets the first word's level (info when there is none). Nothing changes on a failure. Any
- * thread, at any time; two at once leave a mixture.
+ * log_set_levels sets the levels of the process: "info", or "info,rotation=debug,proxy=warn". What
+ * is not named gets the first word's level (info when there is none). Nothing changes on a failure.
+ * Any thread, at any time; two at once leave a mixture.
  *
- * STATUS_CONFIG "log/level" (unknown word, with the known ones in the detail), "log/areas" (too many).
+ * STATUS_CONFIG "log/level" (unknown word, with the known ones in the detail), "log/areas" (too
+ * many).
  */
 enum status log_set_levels(const char *text, struct failure *why) MUST_USE;
 
-/* log_levels_print appends the levels in force in the form that log_set_levels reads. Any thread. */
+/*
+ * log_levels_print appends the levels in force in the form that log_set_levels reads. Any thread.
+ */
 enum status log_levels_print(struct buffer *out) MUST_USE;
 
-/* log_set_format chooses JSON or text; log_set_output the descriptor (borrowed; default stderr's). */
+/*
+ * log_set_format chooses JSON or text; log_set_output the descriptor (borrowed; default stderr's).
+ */
 void log_set_format(enum log_format format);
 void log_set_output(int descriptor);
 

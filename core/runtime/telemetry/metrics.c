@@ -13,28 +13,32 @@
 /* The words of a shard, and one more place for all that came after them. */
 enum { METRICS_REASON_PLACES = METRICS_REASONS_MAX + 1 };
 
-static const uint64_t metrics_short_us[] = {250,   500,   1000,   2500,   5000,    10000,   25000,
-                                            50000, 100000, 250000, 500000, 1000000, 2500000, 10000000};
-static const uint64_t metrics_long_us[] = {10000,     100000,     1000000,     10000000,
+static const uint64_t metrics_short_us[] = {250,    500,     1000,    2500,    5000,
+                                            10000,  25000,   50000,   100000,  250000,
+                                            500000, 1000000, 2500000, 10000000};
+static const uint64_t metrics_long_us[] = {10000,    100000,    1000000,     10000000,
                                            60000000, 600000000, 3600000000u, 86400000000u};
 
 static const struct metrics_buckets METRICS_SHORT = {
     metrics_short_us, sizeof metrics_short_us / sizeof metrics_short_us[0]};
-static const struct metrics_buckets METRICS_LONG = {
-    metrics_long_us, sizeof metrics_long_us / sizeof metrics_long_us[0]};
+static const struct metrics_buckets METRICS_LONG = {metrics_long_us, sizeof metrics_long_us /
+                                                                         sizeof metrics_long_us[0]};
 
 #define PLAIN false
 #define REASON true
 const struct metrics_row metrics_rows[METRICS] = {
 #define COUNTER(id, program_, name_, a_, b_, reasons_, help_)                                      \
-    [METRIC_##id] = {name_, help_, program_, METRICS_COUNTER,                                      \
-                     METRICS_LABEL_##a_, METRICS_LABEL_##b_, reasons_, NULL},
+    [METRIC_##                                                                                     \
+        id] = {name_,    help_, program_, METRICS_COUNTER, METRICS_LABEL_##a_, METRICS_LABEL_##b_, \
+               reasons_, NULL},
 #define GAUGE(id, program_, name_, a_, b_, help_)                                                  \
-    [METRIC_##id] = {name_, help_, program_, METRICS_GAUGE,                                        \
-                     METRICS_LABEL_##a_, METRICS_LABEL_##b_, false, NULL},
+    [METRIC_##                                                                                     \
+        id] = {name_, help_, program_, METRICS_GAUGE, METRICS_LABEL_##a_, METRICS_LABEL_##b_,      \
+               false, NULL},
 #define HISTOGRAM(id, program_, name_, buckets_, a_, b_, help_)                                    \
-    [METRIC_##id] = {name_, help_, program_, METRICS_HISTOGRAM,                                    \
-                     METRICS_LABEL_##a_, METRICS_LABEL_##b_, false, &buckets_},
+    [METRIC_##id] = {                                                                              \
+        name_, help_,    program_, METRICS_HISTOGRAM, METRICS_LABEL_##a_, METRICS_LABEL_##b_,      \
+        false, &buckets_},
 #include "core/runtime/telemetry/metrics.def"
 };
 #undef PLAIN
@@ -53,7 +57,10 @@ static const struct {
 #include "core/runtime/telemetry/metrics.def"
 };
 
-/* One thread's numbers. A cell is never moved: `cells` is as long as the table says, from the start. */
+/*
+ * One thread's numbers. A cell is never moved: `cells` is as long as the table says, from the
+ * start.
+ */
 struct metrics_shard {
     _Atomic(const char *) words[METRICS_REASONS_MAX]; /* literals, filled from the front */
     _Atomic int64_t cells[];
@@ -188,9 +195,9 @@ static unsigned metrics_reason_place(struct metrics_shard *shard, const char *wo
     for (unsigned i = 0; i < METRICS_REASONS_MAX; i++) {
         const char *there = atomic_load_explicit(&shard->words[i], memory_order_acquire);
 
-        if (there == NULL && atomic_compare_exchange_strong_explicit(
-                                 &shard->words[i], &there, word, memory_order_acq_rel,
-                                 memory_order_acquire)) {
+        if (there == NULL &&
+            atomic_compare_exchange_strong_explicit(&shard->words[i], &there, word,
+                                                    memory_order_acq_rel, memory_order_acquire)) {
             return i;
         }
         if (there == word || strcmp(there, word) == 0) {
@@ -247,8 +254,8 @@ void metrics_gauge_add(unsigned shard, enum metric metric, enum metrics_label a,
     metrics_touch(metric, cell);
 }
 
-void metrics_observe(unsigned shard, enum metric metric, enum metrics_label a,
-                     enum metrics_label b, uint64_t duration_us)
+void metrics_observe(unsigned shard, enum metric metric, enum metrics_label a, enum metrics_label b,
+                     uint64_t duration_us)
 {
     const struct metrics_buckets *buckets = metrics_rows[metric].buckets;
     unsigned bucket = 0;

@@ -50,15 +50,16 @@ enum metric {
 };
 
 /*
- * metrics_add adds to a counter without a reason label. `a` and `b` are values of the metric's first
- * and second label, LABEL_NONE where it has none; a value of another label is our own mistake (assert).
+ * metrics_add adds to a counter without a reason label. `a` and `b` are values of the metric's
+ * first and second label, LABEL_NONE where it has none; a value of another label is our own mistake
+ * (assert).
  */
 void metrics_add(unsigned shard, enum metric metric, enum metrics_label a, enum metrics_label b,
                  uint64_t amount);
 
 /*
- * metrics_add_reason adds to a counter with a reason label. `reason` is a literal (failure.reason), kept
- * by pointer; NULL counts as "none".
+ * metrics_add_reason adds to a counter with a reason label. `reason` is a literal (failure.reason),
+ * kept by pointer; NULL counts as "none".
  */
 void metrics_add_reason(unsigned shard, enum metric metric, enum metrics_label a,
                         enum metrics_label b, const char *reason, uint64_t amount);
@@ -74,26 +75,31 @@ void metrics_gauge_add(unsigned shard, enum metric metric, enum metrics_label a,
                        enum metrics_label b, int64_t delta);
 
 /* metrics_observe counts a duration in microseconds into a histogram; the page shows seconds. */
-void metrics_observe(unsigned shard, enum metric metric, enum metrics_label a,
-                     enum metrics_label b, uint64_t duration_us);
+void metrics_observe(unsigned shard, enum metric metric, enum metrics_label a, enum metrics_label b,
+                     uint64_t duration_us);
 
 /*
- * metrics_read is the sum over all shards of a counter (over all reasons), a gauge, or the number of
- * a histogram's observations, with exactly these labels. Any thread; for admin pages and tests.
+ * metrics_read is the sum over all shards of a counter (over all reasons), a gauge, or the number
+ * of a histogram's observations, with exactly these labels. Any thread; for admin pages and tests.
  */
 int64_t metrics_read(enum metric metric, enum metrics_label a, enum metrics_label b);
 
-/* metrics_set_version is the version label of signet_build_info; a literal. Before threads start. */
+/*
+ * metrics_set_version is the version label of signet_build_info; a literal. Before threads start.
+ */
 void metrics_set_version(const char *version);
 
 /*
- * metrics_render appends the page of `program` (METRICS_PROXY or METRICS_CONTROL) in Prometheus text
- * format 0.0.4. Any thread. STATUS_LIMIT "metrics/full" when the buffer's bound is too small.
+ * metrics_render appends the page of `program` (METRICS_PROXY or METRICS_CONTROL) in Prometheus
+ * text format 0.0.4. Any thread. STATUS_LIMIT "metrics/full" when the buffer's bound is too small.
  */
 enum status metrics_render(enum metrics_program program, struct buffer *out,
                            struct failure *why) MUST_USE;
 
-/* metrics_clear forgets all values and frees the shards. When no other thread counts: at exit, in tests. */
+/*
+ * metrics_clear forgets all values and frees the shards. When no other thread counts: at exit, in
+ * tests.
+ */
 void metrics_clear(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rows of metrics.def as a table, and what the counting half (metrics.c) shows to the printing half
- * (metrics_page.c). Within this package only.
+ * The rows of metrics.def as a table, and what the counting half (metrics.c) shows to the printing
+ * half (metrics_page.c). Within this package only.
  */
 #ifndef SIGNET_CORE_RUNTIME_TELEMETRY_METRICS_TABLE_H
 #define SIGNET_CORE_RUNTIME_TELEMETRY_METRICS_TABLE_H
@@ -30,7 +30,9 @@ struct metrics_label_row {
     unsigned count;
 };
 
-/* Upper bounds of a histogram's buckets in microseconds, ascending; one more bucket has no bound. */
+/*
+ * Upper bounds of a histogram's buckets in microseconds, ascending; one more bucket has no bound.
+ */
 struct metrics_buckets {
     const uint64_t *bounds_us;
     unsigned count;
@@ -54,9 +56,9 @@ struct metrics_label_row metrics_label_row_of(enum metrics_label_kind kind);
 const char *metrics_label_text(enum metrics_label value);
 
 /*
- * metrics_sum is cell `part` of a metric's series (a, b), summed over the shards: part 0 of a counter
- * or gauge, bucket i of a histogram, and its sum in microseconds as part buckets.count + 1. Without
- * reasons.
+ * metrics_sum is cell `part` of a metric's series (a, b), summed over the shards: part 0 of a
+ * counter or gauge, bucket i of a histogram, and its sum in microseconds as part buckets.count + 1.
+ * Without reasons.
  */
 int64_t metrics_sum(enum metric metric, enum metrics_label a, enum metrics_label b, unsigned part);
 

@@ -129,7 +129,9 @@ static enum status web_exchange_connect(struct web_exchange *exchange, const str
     return error == 0 ? STATUS_OK : web_exchange_refused(exchange, error, why);
 }
 
-/* The address of "name:port", where address_parse() found no number: the system's resolver knows. */
+/*
+ * The address of "name:port", where address_parse() found no number: the system's resolver knows.
+ */
 static enum status web_client_resolve(const char *text, struct address *out_address,
                                       struct failure *why)
 {

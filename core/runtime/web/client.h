@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small HTTP/1.1 client that waits for its answer: for the `signet` tool, which has no loop. Never
- * call it on a worker's thread.
+ * A small HTTP/1.1 client that waits for its answer: for the `signet` tool, which has no loop.
+ * Never call it on a worker's thread.
  */
 #ifndef SIGNET_CORE_RUNTIME_WEB_CLIENT_H
 #define SIGNET_CORE_RUNTIME_WEB_CLIENT_H
@@ -24,12 +24,13 @@ struct web_call {
 };
 
 /*
- * web_client_call sends one request, reads the answer and closes. `out_reply` is to be given back with
- * web_reply_clear().
+ * web_client_call sends one request, reads the answer and closes. `out_reply` is to be given back
+ * with web_reply_clear().
  *
- * STATUS_CONFIG "web/address" (no such form or name); STATUS_NOT_FOUND "web/no-server" (nobody listens there, or no such
- * socket); STATUS_DENIED "web/no-permission" (the socket is another user's); STATUS_IO "web/io";
- * STATUS_LIMIT "web/too-slow", "web/answer-too-long"; STATUS_PROTOCOL "http/...".
+ * STATUS_CONFIG "web/address" (no such form or name); STATUS_NOT_FOUND "web/no-server" (nobody
+ * listens there, or no such socket); STATUS_DENIED "web/no-permission" (the socket is another
+ * user's); STATUS_IO "web/io"; STATUS_LIMIT "web/too-slow", "web/answer-too-long"; STATUS_PROTOCOL
+ * "http/...".
  */
 enum status web_client_call(const struct web_call *call, struct web_reply *out_reply,
                             struct failure *why) MUST_USE;

@@ -63,8 +63,8 @@ static void web_connection_refuse(struct web_connection *connection, const struc
         const char *reason;
         unsigned status;
     } codes[] = {
-        {"http/head-too-long", 431},  {"http/too-many-headers", 431}, {"http/target-too-long", 414},
-        {"web/body-too-long", 413},   {"http/version", 505},
+        {"http/head-too-long", 431}, {"http/too-many-headers", 431}, {"http/target-too-long", 414},
+        {"web/body-too-long", 413},  {"http/version", 505},
     };
     struct web_answer answer = web_answer_new();
 
@@ -236,8 +236,7 @@ static void web_connection_advance(void *user, unsigned events)
         if (status != STATUS_OK) {
             return;
         }
-        status =
-            stream_read(connection->stream, into, WORKER_SCRATCH_SIZE, &len, NULL);
+        status = stream_read(connection->stream, into, WORKER_SCRATCH_SIZE, &len, NULL);
         if (status == STATUS_WAIT) {
             stream_interest(connection->stream, STREAM_READABLE);
             return;

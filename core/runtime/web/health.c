@@ -98,8 +98,7 @@ static void health_livez(void *user, const struct web_request *request, struct w
     }
 }
 
-static void health_readyz(void *user, const struct web_request *request,
-                          struct web_answer *answer)
+static void health_readyz(void *user, const struct web_request *request, struct web_answer *answer)
 {
     const struct health *health = user;
 

@@ -47,7 +47,10 @@ bool health_is_ready(const struct health *health);
 /* health_get is the value of a condition; HEALTH_UNPROVED when it was never set. */
 enum health_value health_get(const struct health *health, const char *name);
 
-/* health_print appends "ready\n" or "not ready\n" and a line "[yes] certificate: text" per condition. */
+/*
+ * health_print appends "ready\n" or "not ready\n" and a line "[yes] certificate: text" per
+ * condition.
+ */
 enum status health_print(const struct health *health, struct buffer *out) MUST_USE;
 
 /* health_value_word is "yes", "no" or "unproved". */

@@ -55,7 +55,10 @@ static enum status web_listen_unix(const char *text, struct web_listener *listen
 
     TRY(web_listen_clean(address, why));
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The mode is set before bind(), which makes the file with it: at no time is it open to others. */
+    /*
+     * The mode is set before bind(), which makes the file with it: at no time is it open to
+     * others.
+     */
     if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR) != 0 ||
         bind(fd, &address->at.any, address->len) != 0 || listen(fd, WEB_BACKLOG) != 0 ||
         lstat(address->at.local.sun_path, &made) != 0) {
@@ -77,8 +80,7 @@ static enum status web_listen_tcp(const char *text, struct web_listener *listene
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        (family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) ||
+        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) ||
         bind(fd, &address->at.any, address->len) != 0 || listen(fd, WEB_BACKLOG) != 0) {
         return web_listen_failed(fd, text, why);
     }
@@ -86,8 +88,7 @@ static enum status web_listen_tcp(const char *text, struct web_listener *listene
     return STATUS_OK;
 }
 
-enum status web_listen(const char *address, struct web_listener *out_listener,
-                       struct failure *why)
+enum status web_listen(const char *address, struct web_listener *out_listener, struct failure *why)
 {
     struct web_listener listener = {.fd = -1};
     struct ip any = {0};

@@ -14,14 +14,14 @@
 enum { WEB_ACCEPT_REST_MS = 100, WEB_ACCEPTS_AT_ONCE = 32 };
 
 struct web_server {
-    struct worker *worker;       /* borrowed */
+    struct worker *worker; /* borrowed */
     struct web_server_options options;
     struct web_listener listener;
     uv_poll_t poll;
     struct timer rest;
-    struct list connections;     /* in order of arrival */
-    unsigned num_connections;    /* in the list, or still closing */
-    unsigned open_handles;       /* poll and rest; with the connections at 0, the server is freed */
+    struct list connections;  /* in order of arrival */
+    unsigned num_connections; /* in the list, or still closing */
+    unsigned open_handles;    /* poll and rest; with the connections at 0, the server is freed */
 };
 
 static void web_server_free_if_over(struct web_server *server)
@@ -45,12 +45,12 @@ static void web_server_make_room(struct web_server *server)
     struct web_connection *goes = NULL;
     unsigned open = 0;
 
-    LIST_EACH(&server->connections, link) {
+    LIST_EACH(&server->connections, link)
+    {
         struct web_connection *connection = LIST_OF(link, struct web_connection, link);
 
         open++;
-        if (goes == NULL ||
-            (!web_connection_is_idle(goes) && web_connection_is_idle(connection))) {
+        if (goes == NULL || (!web_connection_is_idle(goes) && web_connection_is_idle(connection))) {
             goes = connection;
         }
     }
@@ -139,7 +139,8 @@ void web_server_close(struct web_server *server)
     if (server == NULL) {
         return;
     }
-    LIST_EACH(&server->connections, link) {
+    LIST_EACH(&server->connections, link)
+    {
         web_connection_close(LIST_OF(link, struct web_connection, link));
     }
     web_listener_unlink(&server->listener);

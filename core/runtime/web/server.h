@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small HTTP/1.1 server on a loop, for admin, metrics and health: not for the mesh's traffic. Bytes
- * of strangers may reach it, so all is bounded: connections, time, head, body, answer.
+ * A small HTTP/1.1 server on a loop, for admin, metrics and health: not for the mesh's traffic.
+ * Bytes of strangers may reach it, so all is bounded: connections, time, head, body, answer.
  *
  *     static const struct web_route routes[] = {
  *         {"GET", "/identity", pages_identity, &pages},
  *         {"POST", "/loglevel", pages_set_level, &pages},
  *         {"DELETE", "/entries/" "*", pages_remove_entry, &pages},   the rest is request->rest
  *     };
- *     struct web_server_options options = {.address = settings.admin_address, .routes = routes, ...};
- *     TRY(web_server_start(&main_worker, &options, &server, why));
+ *     struct web_server_options options = {.address = settings.admin_address, .routes = routes,
+ * ...}; TRY(web_server_start(&main_worker, &options, &server, why));
  *
  * A request that changes something (any method but GET and HEAD) needs the header X-Signet-Request,
  * which no web page can make a browser send; and with `local_host_only`, over TCP, a Host that is
@@ -24,7 +24,8 @@
 #include "core/runtime/loop/worker.h"
 
 #define WEB_CONNECTIONS_MAX 64     /* one more ends the one that has been there longest */
-#define WEB_REQUEST_LIMIT_MS 10000 /* from a request's first byte to its last, and for its answer */
+#define WEB_REQUEST_LIMIT_MS 10000 /* from a request's first byte to its last, and for its answer  \
+                                    */
 #define WEB_IDLE_LIMIT_MS 60000    /* between two requests of a connection */
 #define WEB_BODY_MAX ((size_t)64 * 1024)
 #define WEB_ANSWER_MAX ((size_t)16 * 1024 * 1024)
@@ -36,7 +37,7 @@ struct web_request {
     struct bytes query; /* http_query_get() reads it */
     struct bytes rest;  /* what the '*' of the route's path stands for */
     struct bytes body;
-    bool is_unix;   /* came by a unix socket: peer_uid is the caller's, as the kernel says */
+    bool is_unix; /* came by a unix socket: peer_uid is the caller's, as the kernel says */
     uid_t peer_uid;
     pid_t peer_pid; /* may be another process by now: for logs only */
 };
@@ -69,9 +70,9 @@ struct web_server; /* bound to a loop */
 
 /*
  * web_server_start listens and serves on the worker's loop, on whose thread it is called. A unix
- * socket is made with mode 0600, in a folder that is there already; a socket that an earlier process
- * left at PATH is replaced, but anything else there is refused, and so is a socket on which somebody
- * still answers.
+ * socket is made with mode 0600, in a folder that is there already; a socket that an earlier
+ * process left at PATH is replaced, but anything else there is refused, and so is a socket on which
+ * somebody still answers.
  *
  * STATUS_CONFIG "address/..." (address.h); STATUS_IO "web/bind" (with the address and the system's
  * word), "web/in-use".
@@ -80,8 +81,8 @@ enum status web_server_start(struct worker *worker, const struct web_server_opti
                              struct web_server **out_server, struct failure *why) MUST_USE;
 
 /*
- * web_server_close stops listening, ends the connections, removes the unix socket and frees the server
- * after the loop's close callbacks. NULL is fine.
+ * web_server_close stops listening, ends the connections, removes the unix socket and frees the
+ * server after the loop's close callbacks. NULL is fine.
  */
 void web_server_close(struct web_server *server);
 

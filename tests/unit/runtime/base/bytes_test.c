@@ -54,7 +54,8 @@ Test(bytes, trims_and_skips)
 
 Test(bytes, refuses_what_is_no_number)
 {
-    static const char *const wrong[] = {"", "-1", "+1", " 1", "1 ", "1x", "256", "99999999999999999999"};
+    static const char *const wrong[] = {"",   "-1", "+1",  " 1",
+                                        "1 ", "1x", "256", "99999999999999999999"};
     uint64_t number = 7;
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -86,8 +87,13 @@ Test(bytes, base64_has_the_vectors_of_the_rfc)
     static const struct {
         const char *plain;
         const char *coded;
-    } vectors[] = {{"", ""},         {"f", "Zg=="},       {"fo", "Zm8="},        {"foo", "Zm9v"},
-                   {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    } vectors[] = {{"", ""},
+                   {"f", "Zg=="},
+                   {"fo", "Zm8="},
+                   {"foo", "Zm9v"},
+                   {"foob", "Zm9vYg=="},
+                   {"fooba", "Zm9vYmE="},
+                   {"foobar", "Zm9vYmFy"}};
 
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         char coded[16];
@@ -104,12 +110,14 @@ Test(bytes, base64_has_the_vectors_of_the_rfc)
 
 Test(bytes, refuses_base64_that_is_malformed_or_not_canonical)
 {
-    static const char *const wrong[] = {"Zg", "Zg=", "Zg===", "Z===", "Zh==", "Zm9=", "Zm 9", "Zm9v\n",
-                                        "====", "Zg==Zg==", "Zm9-", "Zm9vYmFyZm9vYmFy"};
+    static const char *const wrong[] = {"Zg",   "Zg=",      "Zg===", "Z===",
+                                        "Zh==", "Zm9=",     "Zm 9",  "Zm9v\n",
+                                        "====", "Zg==Zg==", "Zm9-",  "Zm9vYmFyZm9vYmFy"};
     uint8_t plain[8];
     size_t len;
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        cr_assert_not(bytes_from_base64(bytes_of(wrong[i]), plain, sizeof plain, &len), "%s", wrong[i]);
+        cr_assert_not(bytes_from_base64(bytes_of(wrong[i]), plain, sizeof plain, &len), "%s",
+                      wrong[i]);
     }
 }

@@ -23,7 +23,8 @@ Test(list, keeps_order_and_lets_the_visited_one_go)
         list_add(&list, &items[i].link);
         cr_assert(list_has(&items[i].link));
     }
-    LIST_EACH(&list, link) {
+    LIST_EACH(&list, link)
+    {
         struct list_test_item *item = LIST_OF(link, struct list_test_item, link);
 
         cr_assert_eq(item->number, expected++);
@@ -34,7 +35,8 @@ Test(list, keeps_order_and_lets_the_visited_one_go)
     }
     cr_assert_eq(expected, 5);
     expected = 1;
-    LIST_EACH(&list, link) {
+    LIST_EACH(&list, link)
+    {
         cr_assert_eq(LIST_OF(link, struct list_test_item, link)->number, expected);
         expected += 2;
         list_remove(link);

@@ -56,7 +56,8 @@ Test(secret, refuses_missing_empty_long_and_folders)
 
     secret_test_file(empty, "\n", 0600);
     secret_test_file(text, "12345", 0600);
-    cr_assert_eq(secret_read_file("/tmp/secret_test_none", 9, true, &secret, &why), STATUS_NOT_FOUND);
+    cr_assert_eq(secret_read_file("/tmp/secret_test_none", 9, true, &secret, &why),
+                 STATUS_NOT_FOUND);
     cr_assert_str_eq(why.reason, "secret/no-file");
     cr_assert_eq(secret_read_file(empty, 9, true, &secret, &why), STATUS_CONFIG);
     cr_assert_str_eq(why.reason, "secret/empty");

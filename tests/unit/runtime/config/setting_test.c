@@ -173,8 +173,9 @@ Test(setting, refuses_and_names_place_value_and_range)
         struct sample empty = {0};
         struct failure why = {0};
 
-        cr_assert_neq(sample_load(given->arguments, given->variable[0] == '\0' ? NULL : given->variable,
-                                  &sample, &why),
+        cr_assert_neq(sample_load(given->arguments,
+                                  given->variable[0] == '\0' ? NULL : given->variable, &sample,
+                                  &why),
                       STATUS_OK, "%s", given->arguments);
         cr_assert_str_eq(why.reason, given->reason, "%s: %s", given->arguments, why.detail);
         cr_assert_not_null(strstr(why.detail, given->detail), "%s", why.detail);
@@ -219,8 +220,9 @@ Test(setting, refuses_what_is_too_long_or_holds_a_nul)
 
     memset(text, 'x', sizeof text);
     memcpy(text, "name: ", 6);
-    cr_assert_eq(setting_read_text(&sample_table, "F", bytes_make(text, sizeof text), &sample, &why),
-                 STATUS_LIMIT);
+    cr_assert_eq(
+        setting_read_text(&sample_table, "F", bytes_make(text, sizeof text), &sample, &why),
+        STATUS_LIMIT);
     cr_assert_str_eq(why.reason, "file/too-long");
     cr_assert_eq(setting_read_text(&sample_table, "F", bytes_make(text, SETTING_LINE_MAX + 1),
                                    &sample, &why),
@@ -308,7 +310,8 @@ Test(setting, printed_values_are_a_settings_file)
                              &before, NULL),
                  STATUS_OK);
     cr_assert_eq(setting_print_values(&sample_table, &before, &out), STATUS_OK);
-    cr_assert_eq(setting_read_text(&sample_table, "F", buffer_bytes(&out), &after, NULL), STATUS_OK);
+    cr_assert_eq(setting_read_text(&sample_table, "F", buffer_bytes(&out), &after, NULL),
+                 STATUS_OK);
     cr_assert_null(setting_fixed_change(&sample_table, &before, &after));
     cr_assert_eq(after.drain_limit_ms, 7000);
     cr_assert_eq(after.skew, -5);

@@ -97,7 +97,8 @@ static void h1_test_tells(enum h1_role role, const char *text, const char *expec
         struct failure why = {0};
 
         h1_init(&parser, role, &h1_story_events, &story);
-        cr_assert_eq(h1_test_feed(&parser, bytes_of(text), step, &why), STATUS_OK, "%s", why.detail);
+        cr_assert_eq(h1_test_feed(&parser, bytes_of(text), step, &why), STATUS_OK, "%s",
+                     why.detail);
         cr_assert_str_eq(story.text, expected);
         h1_clear(&parser);
     }
@@ -126,13 +127,15 @@ Test(h1, a_response_is_told_with_its_status)
     h1_test_tells(H1_CLIENT, "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc",
                   " keep 404 content-length=<3> {abc}");
     h1_test_tells(H1_CLIENT, "HTTP/1.1 204 No Content\r\n\r\n", " keep 204 {}");
-    h1_test_tells(H1_CLIENT, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    h1_test_tells(H1_CLIENT,
+                  "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
                   " keep 100 {} keep 200 content-length=<0> {}");
 }
 
 Test(h1, feeding_stops_behind_a_message)
 {
-    static const char text[] = "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char text[] =
+        "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n";
     struct h1_story story = {.text = ""};
     struct h1_parser parser;
     size_t used = 0;
@@ -169,8 +172,9 @@ Test(h1, an_answer_to_head_has_no_body)
 
     h1_init(&parser, H1_CLIENT, &h1_story_events, &story);
     h1_expect_no_body(&parser);
-    cr_assert_eq(h1_feed(&parser, bytes_of("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), &used, NULL),
-                 STATUS_OK);
+    cr_assert_eq(
+        h1_feed(&parser, bytes_of("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), &used, NULL),
+        STATUS_OK);
     cr_assert(h1_is_done(&parser));
     h1_clear(&parser);
 }
@@ -181,15 +185,19 @@ Test(h1, bytes_behind_an_upgrade_are_not_touched)
     struct h1_parser parser;
 
     h1_init(&parser, H1_SERVER, &h1_story_events, &story);
-    cr_assert_eq(h1_test_feed(&parser, bytes_of("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n\x16\x03\x01"),
-                              7, NULL),
+    cr_assert_eq(h1_test_feed(&parser,
+                              bytes_of("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n\x16\x03\x01"), 7,
+                              NULL),
                  STATUS_CLOSED);
     cr_assert(parser.message.upgrade);
     cr_assert_eq(http_message_path(&parser.message).len, 0);
     h1_clear(&parser);
 }
 
-/* Found by the fuzz target: llhttp stops here without the message's end, and we went round for ever. */
+/*
+ * Found by the fuzz target: llhttp stops here without the message's end, and we went round for
+ * ever.
+ */
 Test(h1, a_101_without_upgrade_headers_ends_http_too)
 {
     struct h1_story story = {.text = ""};
@@ -219,14 +227,14 @@ static const struct {
     {"GET / HTTP/0.9\r\nHost: x\r\n\r\n", STATUS_PROTOCOL, "http/version"},
     {"GET / HTTP/1.1\r\n\r\n", STATUS_PROTOCOL, "http/host"},
     {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", STATUS_PROTOCOL, "http/host"},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", STATUS_PROTOCOL,
-     "http/syntax"},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+     STATUS_PROTOCOL, "http/syntax"},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
      STATUS_PROTOCOL, "http/syntax"},
     {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
      STATUS_PROTOCOL, "http/syntax"},
-    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, x\r\n\r\n0\r\n\r\n", STATUS_PROTOCOL,
-     "http/syntax"},
+    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, x\r\n\r\n0\r\n\r\n",
+     STATUS_PROTOCOL, "http/syntax"},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", STATUS_PROTOCOL, "http/syntax"},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551616\r\n\r\n", STATUS_PROTOCOL,
      "http/syntax"},
@@ -328,7 +336,8 @@ Test(h1, what_an_event_answers_comes_out)
 
 Test(h1, an_end_within_a_message_is_refused)
 {
-    static const char *const cut[] = {"GET", "GET / HTTP/1.1\r\nHos", "GET / HTTP/1.1\r\nHost: x\r\n",
+    static const char *const cut[] = {"GET", "GET / HTTP/1.1\r\nHos",
+                                      "GET / HTTP/1.1\r\nHost: x\r\n",
                                       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab"};
 
     for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {

@@ -17,10 +17,10 @@ static const struct {
     {"\x01\x1f\x7f", "\\u0001\\u001f\\u007f"},
     {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
     {"\xff", "\\u00ff"},
-    {"\xc3", "\\u00c3"},                                 /* cut */
-    {"\xc0\xaf", "\\u00c0\\u00af"},                      /* overlong */
-    {"\xe0\x80\xaf", "\\u00e0\\u0080\\u00af"},           /* overlong */
-    {"\xed\xa0\x80", "\\u00ed\\u00a0\\u0080"},           /* surrogate */
+    {"\xc3", "\\u00c3"},                                  /* cut */
+    {"\xc0\xaf", "\\u00c0\\u00af"},                       /* overlong */
+    {"\xe0\x80\xaf", "\\u00e0\\u0080\\u00af"},            /* overlong */
+    {"\xed\xa0\x80", "\\u00ed\\u00a0\\u0080"},            /* surrogate */
     {"\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080"}, /* beyond U+10FFFF */
     {"\xe2\x82(", "\\u00e2\\u0082("},
 };

@@ -54,8 +54,8 @@ Test(json, brackets_within_texts_are_not_depth)
     OWNED(json_value) *top = NULL;
     struct bytes text;
 
-    cr_assert_eq(json_read(bytes_of("{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"}"), 1000,
-                           &top, NULL),
+    cr_assert_eq(json_read(bytes_of("{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"}"),
+                           1000, &top, NULL),
                  STATUS_OK);
     cr_assert_eq(json_get_text(top, "a", 100, &text, NULL), STATUS_OK);
     cr_assert_eq(text.len, 40);
@@ -128,9 +128,10 @@ Test(json, writer_writes_exactly_this)
 
     json_test_write(&json);
     cr_assert_eq(json_writer_end(&json, NULL), STATUS_OK);
-    cr_assert(bytes_equal_text(buffer_bytes(&out),
-                               "{\"id\":\"a\\\"\\u00ff\",\"none\":null,\"low\":-9223372036854775808,"
-                               "\"high\":18446744073709551615,\"list\":[true,{},\"\"],\"z\\n\":null}"));
+    cr_assert(
+        bytes_equal_text(buffer_bytes(&out),
+                         "{\"id\":\"a\\\"\\u00ff\",\"none\":null,\"low\":-9223372036854775808,"
+                         "\"high\":18446744073709551615,\"list\":[true,{},\"\"],\"z\\n\":null}"));
 }
 
 /* At every bound: either all of it, or a refusal; never more bytes than the bound. */

@@ -94,7 +94,8 @@ static void publish_test_round(int number)
     published_drop(value);
 }
 
-/* Each value reaches all three on their own threads, and the last reference frees it (ASan watches). */
+/* Each value reaches all three on their own threads, and the last reference frees it (ASan
+ * watches). */
 Test(publish, every_worker_gets_every_value)
 {
     worker_init_main(&scene.home);

@@ -58,11 +58,12 @@ Test(log, an_event_is_one_json_line_with_its_fields_in_order)
     log_event(&child, LOG_WARN, "svid.renewed", LOG_TEXT("id", "spiffe://td/x"),
               LOG_BYTES("seen", bytes_make("\xff\n", 2)), LOG_BOOL("ok", true),
               LOG_TEXT("none", NULL), LOG_FAILURE(&why));
-    cr_assert_str_eq(log_test_text(),
-                     "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"warn\",\"area\":\"rotation\","
-                     "\"event\":\"svid.renewed\",\"conn\":7,\"id\":\"spiffe://td/x\","
-                     "\"seen\":\"\\u00ff\\n\",\"ok\":true,\"none\":null,\"reason\":\"svid/x\","
-                     "\"detail\":\"no \\\"file\\\": No such file or directory\",\"os_error\":2}\n");
+    cr_assert_str_eq(
+        log_test_text(),
+        "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"warn\",\"area\":\"rotation\","
+        "\"event\":\"svid.renewed\",\"conn\":7,\"id\":\"spiffe://td/x\","
+        "\"seen\":\"\\u00ff\\n\",\"ok\":true,\"none\":null,\"reason\":\"svid/x\","
+        "\"detail\":\"no \\\"file\\\": No such file or directory\",\"os_error\":2}\n");
 }
 
 Test(log, a_zeroed_log_and_an_empty_failure_are_fine)
@@ -72,9 +73,10 @@ Test(log, a_zeroed_log_and_an_empty_failure_are_fine)
 
     log_event(&log, LOG_INFO, "a.b", LOG_FAILURE(&why));
     log_event(&log, LOG_INFO, "a.b");
-    cr_assert_str_eq(log_test_text(),
-                     "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"info\",\"event\":\"a.b\"}\n"
-                     "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"info\",\"event\":\"a.b\"}\n");
+    cr_assert_str_eq(
+        log_test_text(),
+        "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"info\",\"event\":\"a.b\"}\n"
+        "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"info\",\"event\":\"a.b\"}\n");
 }
 
 Test(log, text_form_stays_one_line_too)
@@ -140,8 +142,8 @@ Test(log, each_area_may_have_its_level)
 
 Test(log, a_wrong_level_changes_nothing)
 {
-    static const char *const wrong[] = {"loud", "", "info,,warn", "rotation=", "=debug", "a b=info",
-                                        "rotation=loud", "debug;x"};
+    static const char *const wrong[] = {
+        "loud", "", "info,,warn", "rotation=", "=debug", "a b=info", "rotation=loud", "debug;x"};
     struct log log = {0};
     struct failure why = {0};
 
@@ -243,7 +245,8 @@ Test(log, lines_of_four_threads_do_not_mix)
         OWNED(json_value) *top = NULL;
 
         cr_assert_not_null(end);
-        cr_assert_eq(json_read(bytes_make(line, (size_t)(end - line)), 4096, &top, NULL), STATUS_OK);
+        cr_assert_eq(json_read(bytes_make(line, (size_t)(end - line)), 4096, &top, NULL),
+                     STATUS_OK);
         line = end + 1;
         lines++;
     }

@@ -43,27 +43,28 @@ Test(metrics, shards_are_summed_when_read)
     cr_assert_eq(metrics_read(METRIC_BYTES, LABEL_INBOUND, LABEL_RECEIVED), 18);
     page = metrics_test_page(METRICS_PROXY);
     cr_assert(metrics_test_has_line(page, "# TYPE signet_bytes_total counter"));
-    cr_assert(metrics_test_has_line(page,
-                                    "signet_bytes_total{direction=\"inbound\",way=\"received\"} 18"));
-    cr_assert(metrics_test_has_line(page,
-                                    "signet_bytes_total{direction=\"inbound\",way=\"sent\"} 0"));
-    cr_assert(metrics_test_has_line(page,
-                                    "signet_bytes_total{direction=\"outbound\",way=\"sent\"} 1"));
+    cr_assert(metrics_test_has_line(
+        page, "signet_bytes_total{direction=\"inbound\",way=\"received\"} 18"));
+    cr_assert(
+        metrics_test_has_line(page, "signet_bytes_total{direction=\"inbound\",way=\"sent\"} 0"));
+    cr_assert(
+        metrics_test_has_line(page, "signet_bytes_total{direction=\"outbound\",way=\"sent\"} 1"));
 }
 
 Test(metrics, a_program_shows_only_its_own)
 {
     cr_assert_null(strstr(metrics_test_page(METRICS_PROXY), "signet_issued_total"));
     cr_assert_null(strstr(metrics_test_page(METRICS_CONTROL), "signet_bytes_total"));
-    cr_assert_not_null(strstr(metrics_test_page(METRICS_CONTROL), "# TYPE signet_issued_total counter"));
+    cr_assert_not_null(
+        strstr(metrics_test_page(METRICS_CONTROL), "# TYPE signet_issued_total counter"));
 }
 
 Test(metrics, a_gauge_is_left_out_until_it_is_known)
 {
     cr_assert_null(strstr(metrics_test_page(METRICS_PROXY), "\nsignet_outage_budget_seconds"));
     metrics_gauge_set(METRIC_OUTAGE_BUDGET, LABEL_NONE, LABEL_NONE, -3);
-    cr_assert(metrics_test_has_line(metrics_test_page(METRICS_PROXY),
-                                    "signet_outage_budget_seconds -3"));
+    cr_assert(
+        metrics_test_has_line(metrics_test_page(METRICS_PROXY), "signet_outage_budget_seconds -3"));
     metrics_gauge_add(1, METRIC_CONNECTIONS_ACTIVE, LABEL_INBOUND, LABEL_MTLS, 2);
     metrics_gauge_add(2, METRIC_CONNECTIONS_ACTIVE, LABEL_INBOUND, LABEL_MTLS, -1);
     cr_assert(metrics_test_has_line(
@@ -76,16 +77,21 @@ Test(metrics, a_histogram_is_cumulative_and_in_seconds)
 {
     const char *page;
 
-    metrics_observe(1, METRIC_HANDSHAKE_DURATION, LABEL_INBOUND, LABEL_NONE, 1000); /* le is inclusive */
+    metrics_observe(1, METRIC_HANDSHAKE_DURATION, LABEL_INBOUND, LABEL_NONE,
+                    1000); /* le is inclusive */
     metrics_observe(2, METRIC_HANDSHAKE_DURATION, LABEL_INBOUND, LABEL_NONE, 1001);
     metrics_observe(0, METRIC_HANDSHAKE_DURATION, LABEL_INBOUND, LABEL_NONE, 99000000);
     page = metrics_test_page(METRICS_PROXY);
 #define HANDSHAKE "signet_handshake_duration_seconds"
-    cr_assert(metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"0.0005\"} 0"));
-    cr_assert(metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"0.001\"} 1"));
-    cr_assert(metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"0.0025\"} 2"));
+    cr_assert(
+        metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"0.0005\"} 0"));
+    cr_assert(
+        metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"0.001\"} 1"));
+    cr_assert(
+        metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"0.0025\"} 2"));
     cr_assert(metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"10\"} 2"));
-    cr_assert(metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"+Inf\"} 3"));
+    cr_assert(
+        metrics_test_has_line(page, HANDSHAKE "_bucket{direction=\"inbound\",le=\"+Inf\"} 3"));
     cr_assert(metrics_test_has_line(page, HANDSHAKE "_sum{direction=\"inbound\"} 99.002001"));
     cr_assert(metrics_test_has_line(page, HANDSHAKE "_count{direction=\"inbound\"} 3"));
 #undef HANDSHAKE
@@ -97,13 +103,15 @@ Test(metrics, reasons_of_all_shards_are_joined_by_word)
     static const char same_word[] = "verify/expired"; /* another pointer, the same word */
     const char *page;
 
-    metrics_add_reason(1, METRIC_DENIED_CONNECTIONS, LABEL_INBOUND, LABEL_NONE, "verify/expired", 2);
+    metrics_add_reason(1, METRIC_DENIED_CONNECTIONS, LABEL_INBOUND, LABEL_NONE, "verify/expired",
+                       2);
     metrics_add_reason(2, METRIC_DENIED_CONNECTIONS, LABEL_INBOUND, LABEL_NONE, "authz/deny", 1);
     metrics_add_reason(2, METRIC_DENIED_CONNECTIONS, LABEL_INBOUND, LABEL_NONE, same_word, 3);
     metrics_add_reason(0, METRIC_DENIED_CONNECTIONS, LABEL_OUTBOUND, LABEL_NONE, NULL, 1);
     page = metrics_test_page(METRICS_PROXY);
     cr_assert(metrics_test_has_line(
-        page, "signet_denied_connections_total{direction=\"inbound\",reason=\"verify/expired\"} 5"));
+        page,
+        "signet_denied_connections_total{direction=\"inbound\",reason=\"verify/expired\"} 5"));
     cr_assert(metrics_test_has_line(
         page, "signet_denied_connections_total{direction=\"inbound\",reason=\"authz/deny\"} 1"));
     cr_assert(metrics_test_has_line(
@@ -122,18 +130,19 @@ Test(metrics, too_many_reasons_become_other)
         metrics_add_reason(1, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, words[i], 1);
     }
     page = metrics_test_page(METRICS_PROXY);
-    cr_assert(metrics_test_has_line(page,
-                                    "signet_renewals_total{outcome=\"failed\",reason=\"word/95\"} 1"));
+    cr_assert(metrics_test_has_line(
+        page, "signet_renewals_total{outcome=\"failed\",reason=\"word/95\"} 1"));
     cr_assert_null(strstr(page, "word/96"));
-    cr_assert(metrics_test_has_line(page,
-                                    "signet_renewals_total{outcome=\"failed\",reason=\"other\"} 10"));
+    cr_assert(metrics_test_has_line(
+        page, "signet_renewals_total{outcome=\"failed\",reason=\"other\"} 10"));
 }
 
 static void *metrics_test_count(void *shard)
 {
     for (int i = 0; i < 20000; i++) {
         metrics_add((unsigned)(uintptr_t)shard, METRIC_BYTES, LABEL_INBOUND, LABEL_SENT, 1);
-        metrics_add_reason((unsigned)(uintptr_t)shard, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, "a/b", 1);
+        metrics_add_reason((unsigned)(uintptr_t)shard, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, "a/b",
+                           1);
     }
     return NULL;
 }
@@ -177,7 +186,8 @@ Test(metrics, every_line_of_the_page_is_well_formed)
             cr_assert_eq(strncmp(line, "signet_", 7), 0, "%s", line);
             cr_assert_eq(sscanf(strrchr(line, ' '), " %lf", &number), 1, "%s", line);
         } else {
-            cr_assert_eq(sscanf(line, "# HELP %255s", name) + sscanf(line, "# TYPE %255s", name), 1);
+            cr_assert_eq(sscanf(line, "# HELP %255s", name) + sscanf(line, "# TYPE %255s", name),
+                         1);
         }
         page += len + 1;
     }

@@ -92,12 +92,9 @@ static void web_test_begin(struct worker *worker, void *user)
 static void web_test_start(const char *address, bool local_host_only)
 {
     struct web_route routes[WEB_TEST_ROUTES] = {
-        {"POST", "/echo", web_test_echo, &scene},
-        {"GET", "/rest/*", web_test_rest, NULL},
-        {"GET", "/big", web_test_big, NULL},
-        {"GET", "/fails", web_test_fails, NULL},
-        health_livez_route(&scene.health),
-        health_readyz_route(&scene.health),
+        {"POST", "/echo", web_test_echo, &scene}, {"GET", "/rest/*", web_test_rest, NULL},
+        {"GET", "/big", web_test_big, NULL},      {"GET", "/fails", web_test_fails, NULL},
+        health_livez_route(&scene.health),        health_readyz_route(&scene.health),
         metrics_page_route(METRICS_PROXY),
     };
 
@@ -197,7 +194,8 @@ static const char *web_test_say(struct bytes text)
     while (text.len > 0 && (got = send(fd, text.at, text.len, MSG_NOSIGNAL)) > 0) {
         text = bytes_skip(text, (size_t)got);
     }
-    while (len < sizeof answer - 1 && (got = recv(fd, answer + len, sizeof answer - 1 - len, 0)) > 0) {
+    while (len < sizeof answer - 1 &&
+           (got = recv(fd, answer + len, sizeof answer - 1 - len, 0)) > 0) {
         len += (size_t)got;
     }
     answer[len] = '\0';
@@ -212,13 +210,15 @@ Test(web, routes_answer_and_others_do_not)
     cr_assert_eq(web_test_expect("GET", "/rest", "",
                                  "{\"reason\":\"web/path\",\"detail\":\"there is no such page\"}"),
                  404);
-    cr_assert_eq(web_test_expect("GET", "/fails", "",
-                                 "{\"reason\":\"entry/none\",\"detail\":\"no \\\"such\\\" entry\"}"),
-                 404);
-    cr_assert_eq(web_test_expect("GET", "/echo", "",
-                                 "{\"reason\":\"web/method\",\"detail\":\"this page is not asked in "
-                                 "that way\"}"),
-                 405);
+    cr_assert_eq(
+        web_test_expect("GET", "/fails", "",
+                        "{\"reason\":\"entry/none\",\"detail\":\"no \\\"such\\\" entry\"}"),
+        404);
+    cr_assert_eq(
+        web_test_expect("GET", "/echo", "",
+                        "{\"reason\":\"web/method\",\"detail\":\"this page is not asked in "
+                        "that way\"}"),
+        405);
     cr_assert_eq(web_test_expect("HEAD", "/rest/x", "", ""), 200);
     cr_assert_eq(web_test_expect("POST", "/echo", "hello", "hello"), 200);
     cr_assert_eq(scene.last_uid, getuid(), "the kernel says who asks");
@@ -270,10 +270,12 @@ Test(web, over_tcp_a_foreign_host_is_refused)
     static const struct {
         const char *host;
         bool is_local;
-    } hosts[] = {{"localhost", true},      {"localhost:15000", true}, {"127.0.0.1:1", true},
-                 {"127.9.9.9", true},      {"[::1]:1", true},         {"evil.example", false},
-                 {"localhost.evil", false}, {"[::2]", false},          {"10.0.0.1", false},
-                 {"", false},              {"[::1", false},           {"128.0.0.1", false}};
+    } hosts[] = {{"localhost", true},       {"localhost:15000", true},
+                 {"127.0.0.1:1", true},     {"127.9.9.9", true},
+                 {"[::1]:1", true},         {"evil.example", false},
+                 {"localhost.evil", false}, {"[::2]", false},
+                 {"10.0.0.1", false},       {"", false},
+                 {"[::1", false},           {"128.0.0.1", false}};
     char address[32];
 
     web_test_tcp_address(address);
@@ -459,7 +461,8 @@ Test(web, metrics_are_served_and_count_the_server_itself)
     web_test_start(NULL, false);
     cr_assert_eq(web_test_expect("GET", "/livez", "", "alive\n"), 200);
     cr_assert_eq(web_test_call("GET", "/metrics", "", &reply), 200);
-    cr_assert_eq(buffer_add(&reply.body, bytes_make("", 1)), STATUS_OK); /* a NUL: it is a text now */
+    cr_assert_eq(buffer_add(&reply.body, bytes_make("", 1)),
+                 STATUS_OK); /* a NUL: it is a text now */
     cr_assert_not_null(strstr((const char *)reply.body.at,
                               "\nsignet_admin_requests_total{outcome=\"ok\",reason=\"none\"} 1\n"));
     cr_assert_not_null(
