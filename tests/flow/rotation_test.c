@@ -80,19 +80,23 @@ static void mesh_control_up(struct mesh *mesh)
         .changed = mesh_swap,
         .user = mesh,
     };
-    struct rpc_server_options options = {.address = mesh->address, .num_methods = CERTIFICATES_METHODS};
+    struct rpc_server_options options = {.address = mesh->address,
+                                         .num_methods = CERTIFICATES_METHODS};
     struct failure why = {0};
 
     certificates_init(&mesh->certificates, &mesh->office.issuer);
     mesh->queue = rpc_queue_start(&mesh->home);
-    cr_assert_eq(own_identity_start(&mesh->home.loop, &plan, &mesh->own, &why), STATUS_OK, "%s", why.detail);
-    cr_assert_eq(rpc_server_credentials_make(own_identity_set(mesh->own), &mesh->credentials, &why), STATUS_OK, "%s",
+    cr_assert_eq(own_identity_start(&mesh->home.loop, &plan, &mesh->own, &why), STATUS_OK, "%s",
                  why.detail);
+    cr_assert_eq(rpc_server_credentials_make(own_identity_set(mesh->own), &mesh->credentials, &why),
+                 STATUS_OK, "%s", why.detail);
     options.credentials = rpc_server_credentials_raw(mesh->credentials);
     options.judge = rpc_server_credentials_judge(mesh->credentials);
     options.methods = mesh->certificates.methods;
-    cr_assert_eq(rpc_server_start(mesh->queue, &options, &mesh->server, &why), STATUS_OK, "%s", why.detail);
-    (void)snprintf(mesh->address, sizeof mesh->address, "127.0.0.1:%u", rpc_server_port(mesh->server));
+    cr_assert_eq(rpc_server_start(mesh->queue, &options, &mesh->server, &why), STATUS_OK, "%s",
+                 why.detail);
+    (void)snprintf(mesh->address, sizeof mesh->address, "127.0.0.1:%u",
+                   rpc_server_port(mesh->server));
 }
 
 static void mesh_wake(uv_timer_t *timer)
@@ -175,11 +179,15 @@ static void mesh_open(struct mesh *mesh)
     office_make(&mesh->office, MESH_LEAF_S, clock_unix_s());
     place_add(&mesh->office.place, "web", 0);
     (void)snprintf(mesh->address, sizeof mesh->address, "127.0.0.1:0");
-    (void)snprintf(mesh->token_file, sizeof mesh->token_file, "%s/token", mesh->office.place.folder);
-    (void)snprintf(mesh->bundle_file, sizeof mesh->bundle_file, "%s/roots.pem", mesh->office.place.folder);
+    (void)snprintf(mesh->token_file, sizeof mesh->token_file, "%s/token",
+                   mesh->office.place.folder);
+    (void)snprintf(mesh->bundle_file, sizeof mesh->bundle_file, "%s/roots.pem",
+                   mesh->office.place.folder);
     buffer_init(&roots, BUNDLE_MAX);
-    cr_assert_eq(bundle_pem(bundle_find(authority_bundle(mesh->office.authority), bytes_of("cluster.local")), &roots),
-                 STATUS_OK);
+    cr_assert_eq(
+        bundle_pem(bundle_find(authority_bundle(mesh->office.authority), bytes_of("cluster.local")),
+                   &roots),
+        STATUS_OK);
     mesh_write(mesh->bundle_file, buffer_bytes(&roots));
     mesh_new_token(mesh);
     mesh_control_up(mesh);
@@ -191,7 +199,8 @@ static void mesh_open(struct mesh *mesh)
         .news = mesh_news,
         .user = mesh,
     };
-    cr_assert_eq(agent_start(&mesh->home, &mesh->current, &options, &mesh->agent, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(agent_start(&mesh->home, &mesh->current, &options, &mesh->agent, &why), STATUS_OK,
+                 "%s", why.detail);
 }
 
 static void mesh_close(struct mesh *mesh)
@@ -240,14 +249,17 @@ Test(rotation, a_sidecar_joins_and_renews_and_a_restart_of_the_control_plane_is_
 
     mesh_open(&mesh);
     mesh_attempt_after(&mesh, 0);
-    cr_assert_eq(mesh.issued, 1, "%s: %s", mesh.last.last_error_reason, mesh.last.last_error_detail);
+    cr_assert_eq(mesh.issued, 1, "%s: %s", mesh.last.last_error_reason,
+                 mesh.last.last_error_detail);
     cr_assert_str_eq(svid_id(identity_set_svid(current_get(&mesh.current)))->text, WEB_ID);
     cr_assert_str_eq(mesh.last.method, "bootstrap");
     (void)snprintf(first_serial, sizeof first_serial, "%s", mesh.last.serial);
     mesh_control_down(&mesh);
     mesh_control_up(&mesh);
-    mesh_attempt_after(&mesh, 1801); /* the server draws the moment: at the latest at half of life */
-    cr_assert_eq(mesh.issued, 2, "%s: %s", mesh.last.last_error_reason, mesh.last.last_error_detail);
+    mesh_attempt_after(&mesh,
+                       1801); /* the server draws the moment: at the latest at half of life */
+    cr_assert_eq(mesh.issued, 2, "%s: %s", mesh.last.last_error_reason,
+                 mesh.last.last_error_detail);
     cr_assert_str_eq(mesh.last.method, "renew");
     cr_assert_str_neq(mesh.last.serial, first_serial);
     cr_assert_eq(mesh.failed, 0);
@@ -261,7 +273,8 @@ Test(rotation, I13_an_expired_sidecar_joins_again_with_a_fresh_token_and_without
 
     mesh_open(&mesh);
     mesh_attempt_after(&mesh, 0);
-    cr_assert_eq(mesh.issued, 1, "%s: %s", mesh.last.last_error_reason, mesh.last.last_error_detail);
+    cr_assert_eq(mesh.issued, 1, "%s: %s", mesh.last.last_error_reason,
+                 mesh.last.last_error_detail);
     old = current_get(&mesh.current);
     mesh_control_down(&mesh);
     mesh_attempt_after(&mesh, 1801);
@@ -276,7 +289,8 @@ Test(rotation, I13_an_expired_sidecar_joins_again_with_a_fresh_token_and_without
     cr_assert_str_eq(mesh.last.last_error_reason, "bootstrap/token-used");
     mesh_new_token(&mesh);
     mesh_attempt_after(&mesh, 61);
-    cr_assert_eq(mesh.issued, 2, "%s: %s", mesh.last.last_error_reason, mesh.last.last_error_detail);
+    cr_assert_eq(mesh.issued, 2, "%s: %s", mesh.last.last_error_reason,
+                 mesh.last.last_error_detail);
     cr_assert_eq(mesh.last.failures, 0);
     mesh_close(&mesh);
 }

@@ -21,25 +21,25 @@
 enum { RPC_CALL_METADATA_MAX = 8 };
 
 struct rpc_call {
-    grpc_call *raw;                /* owned */
-    rpc_call_fn event;             /* NULL once dropped */
+    grpc_call *raw;    /* owned */
+    rpc_call_fn event; /* NULL once dropped */
     void *user;
-    struct rpc_operation sending;  /* first metadata and unary request; then one message at a time */
-    struct rpc_operation greeting; /* the server's first metadata */
-    struct rpc_operation reading;  /* one message */
-    struct rpc_operation ending;   /* the status */
+    struct rpc_operation sending; /* first metadata and unary request; then one message at a time */
+    struct rpc_operation greeting;  /* the server's first metadata */
+    struct rpc_operation reading;   /* one message */
+    struct rpc_operation ending;    /* the status */
     struct rpc_operation finishing; /* half-close of a stream */
     grpc_metadata_array first, trailing;
     grpc_byte_buffer *received; /* owned; between gRPC and us */
     grpc_slice detail;          /* owned; the status message */
     grpc_status_code code;
-    struct failure why;         /* of a message that we refused ourselves; reason NULL: none */
-    uint32_t num_messages;      /* received */
-    int running;                /* operations of ours that are in progress, and frames of ours on the stack */
+    struct failure why;    /* of a message that we refused ourselves; reason NULL: none */
+    uint32_t num_messages; /* received */
+    int running; /* operations of ours that are in progress, and frames of ours on the stack */
     bool streaming;
-    bool announces_sent;        /* the operation in `sending` is an rpc_call_send() */
-    bool finished;              /* we send no more */
-    bool ended;                 /* END was told, or would have been */
+    bool announces_sent; /* the operation in `sending` is an rpc_call_send() */
+    bool finished;       /* we send no more */
+    bool ended;          /* END was told, or would have been */
 };
 
 static void rpc_call_free(struct rpc_call *call)
@@ -239,15 +239,16 @@ static void rpc_call_listen(struct rpc_call *call)
 }
 
 enum status rpc_call_start(struct rpc_channel *channel, const struct rpc_call_options *options,
-                           rpc_call_fn event, void *user, struct rpc_call **out_call, struct failure *why)
+                           rpc_call_fn event, void *user, struct rpc_call **out_call,
+                           struct failure *why)
 {
     struct rpc_queue *queue = rpc_channel_queue(channel);
     grpc_slice method;
     struct rpc_call *call;
 
     if (options->request.len > RPC_MESSAGE_MAX) {
-        return fail(why, STATUS_LIMIT, "rpc/message-too-long", "a message of %zu bytes; at most %zu",
-                    options->request.len, RPC_MESSAGE_MAX);
+        return fail(why, STATUS_LIMIT, "rpc/message-too-long",
+                    "a message of %zu bytes; at most %zu", options->request.len, RPC_MESSAGE_MAX);
     }
     call = memory_make(sizeof *call);
     call->event = event;
@@ -266,7 +267,8 @@ enum status rpc_call_start(struct rpc_channel *channel, const struct rpc_call_op
     method = grpc_slice_from_copied_string(options->method);
     call->raw = grpc_channel_create_call(
         rpc_channel_raw(channel), NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_raw(queue), method, NULL,
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(options->limit_ms, GPR_TIMESPAN)),
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_millis(options->limit_ms, GPR_TIMESPAN)),
         NULL);
     grpc_slice_unref(method);
     rpc_call_open(call, options);
@@ -281,8 +283,8 @@ enum status rpc_call_send(struct rpc_call *call, struct bytes message, struct fa
     grpc_byte_buffer *buffer;
 
     if (message.len > RPC_MESSAGE_MAX) {
-        return fail(why, STATUS_LIMIT, "rpc/message-too-long", "a message of %zu bytes; at most %zu",
-                    message.len, RPC_MESSAGE_MAX);
+        return fail(why, STATUS_LIMIT, "rpc/message-too-long",
+                    "a message of %zu bytes; at most %zu", message.len, RPC_MESSAGE_MAX);
     }
     if (call->ended || call->finished) {
         return fail(why, STATUS_CLOSED, "rpc/closed", "the call takes no more messages");

@@ -18,10 +18,10 @@ struct rpc_metadata {
 };
 
 struct rpc_call_options {
-    const char *method;                  /* "/mesh.v1.Certificates/Renew"; borrowed for the start */
-    uint32_t limit_ms;                   /* the call ends with DEADLINE_EXCEEDED after this; not 0 */
-    bool streaming;                      /* false: `request` is the one request, and one reply is awaited */
-    struct bytes request;                /* copied; the copy is wiped when gRPC has written it */
+    const char *method;   /* "/mesh.v1.Certificates/Renew"; borrowed for the start */
+    uint32_t limit_ms;    /* the call ends with DEADLINE_EXCEEDED after this; not 0 */
+    bool streaming;       /* false: `request` is the one request, and one reply is awaited */
+    struct bytes request; /* copied; the copy is wiped when gRPC has written it */
     const struct rpc_metadata *metadata; /* borrowed for the start */
     size_t num_metadata;                 /* at most 8 */
 };
@@ -43,7 +43,8 @@ enum status rpc_call_start(struct rpc_channel *channel, const struct rpc_call_op
  * rpc_call_send sends a message of a streaming call; copied. One at a time: STATUS_WAIT until SENT has
  * come for the last one. STATUS_LIMIT "rpc/message-too-long"; STATUS_CLOSED after END or rpc_call_finish.
  */
-enum status rpc_call_send(struct rpc_call *call, struct bytes message, struct failure *why) MUST_USE;
+enum status rpc_call_send(struct rpc_call *call, struct bytes message,
+                          struct failure *why) MUST_USE;
 
 /* rpc_call_finish says that no more messages follow (streaming calls); the server may go on. */
 void rpc_call_finish(struct rpc_call *call);

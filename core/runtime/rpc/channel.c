@@ -24,9 +24,10 @@ static const struct {
     const char *key;
     int value;
 } rpc_channel_rules[] = {
-    {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},         /* a renewal never rides on the old leaf's connection */
-    {GRPC_ARG_ENABLE_HTTP_PROXY, 0},                 /* no http_proxy from the environment */
-    {GRPC_ARG_ENABLE_RETRIES, 0},                    /* backing off is ours */
+    {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
+     1},                             /* a renewal never rides on the old leaf's connection */
+    {GRPC_ARG_ENABLE_HTTP_PROXY, 0}, /* no http_proxy from the environment */
+    {GRPC_ARG_ENABLE_RETRIES, 0},    /* backing off is ours */
     {GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1}, /* no orders from DNS */
     {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)RPC_MESSAGE_MAX},
     {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, (int)RPC_MESSAGE_MAX},
@@ -67,8 +68,9 @@ static char *rpc_channel_uri(const char *target)
     if (inet_pton(AF_INET, host, &address) == 1) {
         return memory_format("ipv4:%s:%u", host, (unsigned)port);
     }
-    if (host_len == 0 || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
-                             host_len) {
+    if (host_len == 0 ||
+        strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
+            host_len) {
         return NULL;
     }
     return memory_format("dns:///%s:%u", host, (unsigned)port);

@@ -54,16 +54,16 @@ enum status codec_unpack(const ProtobufCMessageDescriptor *type, struct bytes fr
 {
     struct codec_budget left = {.left = budget};
     ProtobufCAllocator allocator = {codec_alloc, codec_release, &left};
-    ProtobufCMessage *message =
-        protobuf_c_message_unpack(type, &allocator, from.len, from.at == NULL ? (const uint8_t *)"" : from.at);
+    ProtobufCMessage *message = protobuf_c_message_unpack(
+        type, &allocator, from.len, from.at == NULL ? (const uint8_t *)"" : from.at);
 
     if (message == NULL) {
         if (left.spent) {
-            return fail(why, STATUS_LIMIT, "codec/too-big", "a message of %zu bytes needs more than %zu bytes",
-                        from.len, budget);
+            return fail(why, STATUS_LIMIT, "codec/too-big",
+                        "a message of %zu bytes needs more than %zu bytes", from.len, budget);
         }
-        return fail(why, STATUS_PROTOCOL, "codec/malformed", "%zu bytes are no message of type %s", from.len,
-                    type->short_name);
+        return fail(why, STATUS_PROTOCOL, "codec/malformed", "%zu bytes are no message of type %s",
+                    from.len, type->short_name);
     }
     *out_message = message;
     return STATUS_OK;
@@ -87,7 +87,8 @@ enum status codec_pack(const ProtobufCMessage *message, struct buffer *out, stru
         return STATUS_OK;
     }
     if (at == NULL) {
-        return fail(why, STATUS_LIMIT, "codec/too-big", "a message of %zu bytes; at most %zu", len, out->max);
+        return fail(why, STATUS_LIMIT, "codec/too-big", "a message of %zu bytes; at most %zu", len,
+                    out->max);
     }
     buffer_commit(out, protobuf_c_message_pack(message, at));
     return STATUS_OK;
@@ -133,14 +134,16 @@ enum status codec_from_grpc(struct grpc_byte_buffer *from, struct buffer *out, s
         return fail(why, STATUS_PROTOCOL, "codec/compression", "compressed messages are not taken");
     }
     if (grpc_byte_buffer_length(from) > RPC_MESSAGE_MAX) {
-        return fail(why, STATUS_LIMIT, "rpc/message-too-long", "a message of %zu bytes; at most %zu",
-                    grpc_byte_buffer_length(from), RPC_MESSAGE_MAX);
+        return fail(why, STATUS_LIMIT, "rpc/message-too-long",
+                    "a message of %zu bytes; at most %zu", grpc_byte_buffer_length(from),
+                    RPC_MESSAGE_MAX);
     }
     if (grpc_byte_buffer_reader_init(&reader, from) == 0) {
         return fail(why, STATUS_PROTOCOL, "codec/malformed", "the message cannot be read");
     }
     while (grpc_byte_buffer_reader_peek(&reader, &slice) != 0) {
-        if (buffer_add(out, bytes_make(GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice))) != STATUS_OK) {
+        if (buffer_add(out, bytes_make(GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice))) !=
+            STATUS_OK) {
             grpc_byte_buffer_reader_destroy(&reader);
             return fail(why, STATUS_LIMIT, "rpc/message-too-long", "more than %zu bytes", out->max);
         }

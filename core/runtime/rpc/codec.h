@@ -28,7 +28,8 @@ enum status codec_unpack(const ProtobufCMessageDescriptor *type, struct bytes fr
 void codec_free(ProtobufCMessage *message);
 
 /* codec_pack appends the message to `out`. STATUS_LIMIT "codec/too-big" when it does not fit its bound. */
-enum status codec_pack(const ProtobufCMessage *message, struct buffer *out, struct failure *why) MUST_USE;
+enum status codec_pack(const ProtobufCMessage *message, struct buffer *out,
+                       struct failure *why) MUST_USE;
 
 /* codec_to_grpc copies bytes into a gRPC buffer (grpc_byte_buffer_destroy it) that is wiped when freed. */
 struct grpc_byte_buffer *codec_to_grpc(struct bytes message);

@@ -23,11 +23,11 @@ struct rpc_client_credentials {
     grpc_channel_credentials *raw;                   /* owned; NULL once dropped */
     struct rpc_queue *queue;                         /* held until gRPC has let go of us */
     struct spiffe_id expected;
-    struct bundle *bundle;        /* reference, or NULL with a pin */
+    struct bundle *bundle; /* reference, or NULL with a pin */
     uint8_t pin[RPC_PIN_SIZE];
-    struct buffer root;           /* DER of the pinned root, once a server has proved it */
-    struct failure refusal;       /* reason NULL: none */
-    struct mail let_go;           /* gRPC will not call us again */
+    struct buffer root;     /* DER of the pinned root, once a server has proved it */
+    struct failure refusal; /* reason NULL: none */
+    struct mail let_go;     /* gRPC will not call us again */
     bool dropped, free_of_grpc;
 };
 
@@ -42,8 +42,8 @@ struct rpc_question {
 
 /* The roots to judge by: the given ones, or the pinned root that is in the chain. */
 static enum status rpc_credentials_roots(const struct rpc_client_credentials *credentials,
-                                         const struct credentials_chain *chain, struct bundle **out_bundle,
-                                         struct failure *why)
+                                         const struct credentials_chain *chain,
+                                         struct bundle **out_bundle, struct failure *why)
 {
     struct bytes domain = spiffe_id_trust_domain(&credentials->expected);
 
@@ -65,8 +65,8 @@ static enum status rpc_credentials_roots(const struct rpc_client_credentials *cr
             return STATUS_OK;
         }
     }
-    return fail(why, STATUS_UNTRUSTED, "rpc/pin", "none of the %zu certificates shown is the pinned root",
-                chain->num_certs);
+    return fail(why, STATUS_UNTRUSTED, "rpc/pin",
+                "none of the %zu certificates shown is the pinned root", chain->num_certs);
 }
 
 /* A certificate that is out of date may as well mean that our own clock is wrong: say by how much, at least. */
@@ -74,19 +74,22 @@ static void rpc_credentials_blame_clock(struct bytes leaf_der, int64_t now_s, st
 {
     struct certificate leaf;
 
-    if (strcmp(why->reason, "verify/not-yet-valid") != 0 && strcmp(why->reason, "verify/expired") != 0) {
+    if (strcmp(why->reason, "verify/not-yet-valid") != 0 &&
+        strcmp(why->reason, "verify/expired") != 0) {
         return;
     }
     if (certificate_parse(leaf_der, &leaf, NULL) != STATUS_OK) {
         return;
     }
     if (now_s < leaf.not_before) {
-        (void)fail(why, STATUS_UNTRUSTED, why->reason,
-                   "the server's certificate begins in %lld s: your clock is behind by at least that",
-                   (long long)(leaf.not_before - now_s));
+        (void)fail(
+            why, STATUS_UNTRUSTED, why->reason,
+            "the server's certificate begins in %lld s: your clock is behind by at least that",
+            (long long)(leaf.not_before - now_s));
     } else if (now_s >= leaf.not_after) {
         (void)fail(why, STATUS_UNTRUSTED, why->reason,
-                   "the server's certificate ended %lld s ago: it is old, or your clock is ahead by at least that",
+                   "the server's certificate ended %lld s ago: it is old, or your clock is ahead "
+                   "by at least that",
                    (long long)(now_s - leaf.not_after));
     }
 }
@@ -103,12 +106,13 @@ static enum status rpc_credentials_judge(struct rpc_client_credentials *credenti
     int64_t now_s = clock_unix_s();
     enum status status;
 
-    TRY(credentials_chain_read(bytes_of(leaf == NULL ? "" : leaf), bytes_of(rest == NULL ? "" : rest), &chain,
-                               why));
+    TRY(credentials_chain_read(bytes_of(leaf == NULL ? "" : leaf),
+                               bytes_of(rest == NULL ? "" : rest), &chain, why));
     TRY(rpc_credentials_roots(credentials, &chain, &roots, why));
     status = verify_peer(roots, chain.certs, chain.num_certs, VERIFY_SERVER, now_s, &peer, why);
     if (status != STATUS_OK) {
-        rpc_credentials_blame_clock(chain.num_certs > 0 ? chain.certs[0] : (struct bytes){0}, now_s, why);
+        rpc_credentials_blame_clock(chain.num_certs > 0 ? chain.certs[0] : (struct bytes){0}, now_s,
+                                    why);
         return status;
     }
     if (!spiffe_id_equal(&peer.id, &credentials->expected)) {
@@ -130,10 +134,12 @@ static void rpc_credentials_deliver(struct mail *mail)
     struct failure why = {0};
 
     if (credentials->dropped) {
-        question->answer(question->request, question->answer_user, GRPC_STATUS_CANCELLED, "given up");
+        question->answer(question->request, question->answer_user, GRPC_STATUS_CANCELLED,
+                         "given up");
     } else if (rpc_credentials_judge(credentials, question->request, &why) != STATUS_OK) {
         credentials->refusal = why;
-        question->answer(question->request, question->answer_user, GRPC_STATUS_UNAUTHENTICATED, why.reason);
+        question->answer(question->request, question->answer_user, GRPC_STATUS_UNAUTHENTICATED,
+                         why.reason);
     } else {
         credentials->refusal = (struct failure){0};
         question->answer(question->request, question->answer_user, GRPC_STATUS_OK, "");
@@ -143,8 +149,9 @@ static void rpc_credentials_deliver(struct mail *mail)
 
 /* Any of gRPC's threads. */
 static int rpc_credentials_verify(void *user, grpc_tls_custom_verification_check_request *request,
-                                  grpc_tls_on_custom_verification_check_done_cb answer, void *answer_user,
-                                  grpc_status_code *now_status, char **now_detail)
+                                  grpc_tls_on_custom_verification_check_done_cb answer,
+                                  void *answer_user, grpc_status_code *now_status,
+                                  char **now_detail)
 {
     struct rpc_client_credentials *credentials = user;
     struct rpc_question *question = memory_make(sizeof *question);
@@ -193,14 +200,15 @@ static void rpc_credentials_free_if_alone(struct rpc_client_credentials *credent
 static void rpc_credentials_let_go(struct mail *mail)
 {
     struct rpc_client_credentials *credentials =
-        (struct rpc_client_credentials *)(void *)((char *)mail - offsetof(struct rpc_client_credentials, let_go));
+        (struct rpc_client_credentials *)(void *)((char *)mail -
+                                                  offsetof(struct rpc_client_credentials, let_go));
 
     credentials->free_of_grpc = true;
     rpc_credentials_free_if_alone(credentials);
 }
 
-static enum status rpc_credentials_make_raw(struct rpc_client_credentials *credentials, struct svid *svid,
-                                            struct failure *why)
+static enum status rpc_credentials_make_raw(struct rpc_client_credentials *credentials,
+                                            struct svid *svid, struct failure *why)
 {
     grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
     grpc_tls_certificate_verifier *verifier =
@@ -228,8 +236,10 @@ static enum status rpc_credentials_make_raw(struct rpc_client_credentials *crede
     return STATUS_OK;
 }
 
-enum status rpc_client_credentials_make(struct rpc_queue *queue, const struct rpc_client_trust *trust,
-                                        struct rpc_client_credentials **out_credentials, struct failure *why)
+enum status rpc_client_credentials_make(struct rpc_queue *queue,
+                                        const struct rpc_client_trust *trust,
+                                        struct rpc_client_credentials **out_credentials,
+                                        struct failure *why)
 {
     struct rpc_client_credentials *credentials;
     enum status status;
@@ -275,12 +285,14 @@ void rpc_client_credentials_drop(struct rpc_client_credentials **credentials)
     rpc_credentials_free_if_alone(gone);
 }
 
-struct grpc_channel_credentials *rpc_client_credentials_raw(const struct rpc_client_credentials *credentials)
+struct grpc_channel_credentials *
+rpc_client_credentials_raw(const struct rpc_client_credentials *credentials)
 {
     return credentials->raw;
 }
 
-const struct failure *rpc_client_credentials_refusal(const struct rpc_client_credentials *credentials)
+const struct failure *
+rpc_client_credentials_refusal(const struct rpc_client_credentials *credentials)
 {
     return credentials->refusal.reason == NULL ? NULL : &credentials->refusal;
 }

@@ -37,16 +37,18 @@ struct grpc_server_credentials;
 /* Whom a client expects and who it is itself. Exactly one of `bundle` and `pin` is given. */
 struct rpc_client_trust {
     struct spiffe_id expected; /* the server's leaf must name this, exactly */
-    struct bundle *bundle;     /* roots of the expected trust domain; NULL with a pin; a reference is taken */
-    const uint8_t *pin;        /* RPC_PIN_SIZE bytes, or NULL: the presented chain must hold this root */
-    struct svid *svid;         /* ours, with its key; NULL: no client certificate is offered; borrowed */
+    struct bundle
+        *bundle; /* roots of the expected trust domain; NULL with a pin; a reference is taken */
+    const uint8_t *pin; /* RPC_PIN_SIZE bytes, or NULL: the presented chain must hold this root */
+    struct svid *svid;  /* ours, with its key; NULL: no client certificate is offered; borrowed */
 };
 
 /*
  * rpc_client_credentials_make makes them; give the raw ones to rpc_channel_make(). Home's thread.
  * STATUS_CONFIG "rpc/trust" (neither or both of bundle and pin), "rpc/identity" (gRPC refused our chain or key).
  */
-enum status rpc_client_credentials_make(struct rpc_queue *queue, const struct rpc_client_trust *trust,
+enum status rpc_client_credentials_make(struct rpc_queue *queue,
+                                        const struct rpc_client_trust *trust,
                                         struct rpc_client_credentials **out_credentials,
                                         struct failure *why) MUST_USE;
 
@@ -54,13 +56,15 @@ enum status rpc_client_credentials_make(struct rpc_queue *queue, const struct rp
 void rpc_client_credentials_drop(struct rpc_client_credentials **credentials);
 
 /* rpc_client_credentials_raw is gRPC's object, borrowed. */
-struct grpc_channel_credentials *rpc_client_credentials_raw(const struct rpc_client_credentials *credentials);
+struct grpc_channel_credentials *
+rpc_client_credentials_raw(const struct rpc_client_credentials *credentials);
 
 /*
  * rpc_client_credentials_refusal is why the last server was refused, or NULL when none was: a call that
  * ended UNAVAILABLE because of it says only "rpc/unreachable". Valid until the drop. Home's thread.
  */
-const struct failure *rpc_client_credentials_refusal(const struct rpc_client_credentials *credentials);
+const struct failure *
+rpc_client_credentials_refusal(const struct rpc_client_credentials *credentials);
 
 /* rpc_client_credentials_root is the DER of the pinned root that a server has proved, or empty. Home's thread. */
 struct bytes rpc_client_credentials_root(const struct rpc_client_credentials *credentials);
@@ -85,7 +89,8 @@ enum status rpc_server_credentials_set(struct rpc_server_credentials *credential
 void rpc_server_credentials_drop(struct rpc_server_credentials **credentials);
 
 /* rpc_server_credentials_raw is gRPC's object, borrowed, for rpc_server_options. */
-struct grpc_server_credentials *rpc_server_credentials_raw(const struct rpc_server_credentials *credentials);
+struct grpc_server_credentials *
+rpc_server_credentials_raw(const struct rpc_server_credentials *credentials);
 
 /*
  * rpc_server_credentials_judge is the judge for rpc_server_options: any mesh identity whose chain verifies

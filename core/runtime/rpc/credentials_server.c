@@ -41,25 +41,27 @@ static enum status rpc_server_credentials_root(const struct svid *svid, const st
     return fail(why, STATUS_CONFIG, "rpc/identity", "our own root is not in the bundle");
 }
 
-enum status rpc_server_credentials_set(struct rpc_server_credentials *credentials, struct identity_set *set,
-                                       struct failure *why)
+enum status rpc_server_credentials_set(struct rpc_server_credentials *credentials,
+                                       struct identity_set *set, struct failure *why)
 {
     CLEARED(buffer) root_pem = {0};
     struct failure cause = {0};
 
     buffer_init(&root_pem, 2 * CERTIFICATE_MAX);
-    if (rpc_server_credentials_root(identity_set_svid(set), identity_set_bundle(set), &root_pem, &cause) !=
-        STATUS_OK) {
-        return fail(why, STATUS_CONFIG, "rpc/identity", "our own chain does not verify: %s: %.120s", cause.reason,
-                    cause.detail);
+    if (rpc_server_credentials_root(identity_set_svid(set), identity_set_bundle(set), &root_pem,
+                                    &cause) != STATUS_OK) {
+        return fail(why, STATUS_CONFIG, "rpc/identity", "our own chain does not verify: %s: %.120s",
+                    cause.reason, cause.detail);
     }
-    TRY(credentials_tls_provide(credentials->provider, identity_set_svid(set), buffer_bytes(&root_pem), why));
+    TRY(credentials_tls_provide(credentials->provider, identity_set_svid(set),
+                                buffer_bytes(&root_pem), why));
     bundle_drop(&credentials->roots);
     credentials->roots = bundle_ref(identity_set_bundle(set));
     return STATUS_OK;
 }
 
-enum status rpc_server_credentials_make(struct identity_set *set, struct rpc_server_credentials **out_credentials,
+enum status rpc_server_credentials_make(struct identity_set *set,
+                                        struct rpc_server_credentials **out_credentials,
                                         struct failure *why)
 {
     struct rpc_server_credentials *credentials = memory_make(sizeof *credentials);
@@ -75,8 +77,8 @@ enum status rpc_server_credentials_make(struct identity_set *set, struct rpc_ser
     options = grpc_tls_credentials_options_create();
     credentials_tls_posture(options);
     /* Not demanded: a first contact has none. Not checked by gRPC: the judge does it for each call. */
-    grpc_tls_credentials_options_set_cert_request_type(options,
-                                                       GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
+    grpc_tls_credentials_options_set_cert_request_type(
+        options, GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
     grpc_tls_credentials_options_set_identity_certificate_provider(options, credentials->provider);
     credentials->raw = grpc_tls_server_credentials_create(options); /* takes the options over */
     *out_credentials = credentials;
@@ -98,12 +100,14 @@ void rpc_server_credentials_drop(struct rpc_server_credentials **credentials)
     free(gone);
 }
 
-struct grpc_server_credentials *rpc_server_credentials_raw(const struct rpc_server_credentials *credentials)
+struct grpc_server_credentials *
+rpc_server_credentials_raw(const struct rpc_server_credentials *credentials)
 {
     return credentials->raw;
 }
 
-static enum status rpc_server_credentials_judge_caller(void *user, const struct rpc_presented *presented,
+static enum status rpc_server_credentials_judge_caller(void *user,
+                                                       const struct rpc_presented *presented,
                                                        void **out_peer, struct failure *why)
 {
     struct rpc_server_credentials *credentials = user;
@@ -116,9 +120,11 @@ static enum status rpc_server_credentials_judge_caller(void *user, const struct 
         return STATUS_OK;
     }
     TRY(credentials_chain_read(bytes_make(presented->leaf_pem, presented->leaf_pem_len),
-                               bytes_make(presented->chain_pem, presented->chain_pem_len), &chain, why));
+                               bytes_make(presented->chain_pem, presented->chain_pem_len), &chain,
+                               why));
     peer = memory_make(sizeof *peer);
-    status = verify_peer(credentials->roots, chain.certs, chain.num_certs, VERIFY_CLIENT, clock_unix_s(), peer, why);
+    status = verify_peer(credentials->roots, chain.certs, chain.num_certs, VERIFY_CLIENT,
+                         clock_unix_s(), peer, why);
     if (status != STATUS_OK) {
         free(peer);
         return status;

@@ -6,8 +6,8 @@
 /* A chain in PEM, with a root added. */
 enum { CREDENTIALS_PEM_MAX = 2 * SVID_CHAIN_MAX };
 
-enum status credentials_chain_read(struct bytes leaf_pem, struct bytes rest_pem, struct credentials_chain *chain,
-                                   struct failure *why)
+enum status credentials_chain_read(struct bytes leaf_pem, struct bytes rest_pem,
+                                   struct credentials_chain *chain, struct failure *why)
 {
     struct bytes left;
     struct bytes cert;
@@ -51,11 +51,13 @@ void credentials_tls_posture(grpc_tls_credentials_options *options)
 
     grpc_tls_credentials_options_set_min_tls_version(options, TLS1_3);
     grpc_tls_credentials_options_set_max_tls_version(options, TLS1_3);
-    grpc_tls_credentials_options_set_key_exchange_groups(options, groups, sizeof groups / sizeof groups[0]);
+    grpc_tls_credentials_options_set_key_exchange_groups(options, groups,
+                                                         sizeof groups / sizeof groups[0]);
 }
 
-enum status credentials_tls_provide(grpc_tls_certificate_provider *provider, const struct svid *svid,
-                                    struct bytes more_pem, struct failure *why)
+enum status credentials_tls_provide(grpc_tls_certificate_provider *provider,
+                                    const struct svid *svid, struct bytes more_pem,
+                                    struct failure *why)
 {
     CLEARED(secret) key_pem = {0};
     CLEARED(buffer) chain_pem = {0};

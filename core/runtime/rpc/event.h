@@ -37,19 +37,22 @@ enum rpc_code {
 };
 
 enum rpc_event_kind {
-    RPC_EVENT_MESSAGE,    /* one whole message of the peer */
-    RPC_EVENT_SENT,       /* the message given to a send function is with gRPC: the next may follow */
+    RPC_EVENT_MESSAGE, /* one whole message of the peer */
+    RPC_EVENT_SENT,    /* the message given to a send function is with gRPC: the next may follow */
     RPC_EVENT_HALF_CLOSE, /* the peer sends no more messages (servers only) */
     RPC_EVENT_END,        /* the call is over; nothing follows */
 };
 
 struct rpc_event {
     enum rpc_event_kind kind;
-    struct bytes message;    /* MESSAGE: borrowed for the callback */
-    enum rpc_code code;      /* END, at a client: the status; at a server: OK, or CANCELLED when the client left */
-    const char *reason;      /* END: stable word, the peer's ("csr/der") or ours ("rpc/unreachable"); "" when OK */
-    const char *detail;      /* END: one printable line, or ""; borrowed */
-    int64_t server_time_ms;  /* END, at a client: the server's clock in Unix ms; 0 when it did not answer */
+    struct bytes message; /* MESSAGE: borrowed for the callback */
+    enum rpc_code
+        code; /* END, at a client: the status; at a server: OK, or CANCELLED when the client left */
+    const char *
+        reason; /* END: stable word, the peer's ("csr/der") or ours ("rpc/unreachable"); "" when OK */
+    const char *detail; /* END: one printable line, or ""; borrowed */
+    int64_t
+        server_time_ms; /* END, at a client: the server's clock in Unix ms; 0 when it did not answer */
 };
 
 /* rpc_code_word is the name of a status code as gRPC writes it ("UNAVAILABLE"); never NULL. */

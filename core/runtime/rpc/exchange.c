@@ -89,21 +89,23 @@ static void rpc_exchange_batch(struct rpc_exchange *exchange, const grpc_op *ops
     grpc_call_error error;
 
     exchange->running++;
-    error = grpc_call_start_batch(exchange->raw, ops, num_ops, rpc_operation_begin(operation), NULL);
+    error =
+        grpc_call_start_batch(exchange->raw, ops, num_ops, rpc_operation_begin(operation), NULL);
     assert(error == GRPC_CALL_OK);
     (void)error;
 }
 
 static void rpc_exchange_read(struct rpc_exchange *exchange)
 {
-    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &exchange->received};
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE,
+                  .data.recv_message.recv_message = &exchange->received};
 
     rpc_exchange_batch(exchange, &op, 1, &exchange->reading);
 }
 
 /* Ends the call: a message (unary) or none, the status, and our two entries of metadata. */
-static void rpc_exchange_answer(struct rpc_exchange *exchange, const struct bytes *message, enum rpc_code code,
-                                const char *reason, const char *detail)
+static void rpc_exchange_answer(struct rpc_exchange *exchange, const struct bytes *message,
+                                enum rpc_code code, const char *reason, const char *detail)
 {
     char time_text[24];
     grpc_metadata trailing[2];
@@ -145,7 +147,8 @@ static void rpc_exchange_answer(struct rpc_exchange *exchange, const struct byte
     grpc_byte_buffer_destroy(buffer);
 }
 
-static const grpc_auth_property *rpc_exchange_property(const grpc_auth_context *shown, const char *name)
+static const grpc_auth_property *rpc_exchange_property(const grpc_auth_context *shown,
+                                                       const char *name)
 {
     grpc_auth_property_iterator found = grpc_auth_context_find_properties_by_name(shown, name);
 
@@ -156,13 +159,16 @@ static const grpc_auth_property *rpc_exchange_property(const grpc_auth_context *
 static enum status rpc_exchange_judge(struct rpc_exchange *exchange, const grpc_auth_context *shown,
                                       struct failure *why)
 {
-    const grpc_auth_property *resumed = rpc_exchange_property(shown, GRPC_SSL_SESSION_REUSED_PROPERTY);
+    const grpc_auth_property *resumed =
+        rpc_exchange_property(shown, GRPC_SSL_SESSION_REUSED_PROPERTY);
     const grpc_auth_property *leaf = rpc_exchange_property(shown, GRPC_X509_PEM_CERT_PROPERTY_NAME);
-    const grpc_auth_property *chain = rpc_exchange_property(shown, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
+    const grpc_auth_property *chain =
+        rpc_exchange_property(shown, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
     struct rpc_presented presented = {0};
 
     if (resumed == NULL || strcmp(resumed->value, "false") != 0) {
-        return fail(why, STATUS_UNTRUSTED, "rpc/resumed-session", "TLS session resumption is not taken");
+        return fail(why, STATUS_UNTRUSTED, "rpc/resumed-session",
+                    "TLS session resumption is not taken");
     }
     if (leaf != NULL) {
         presented.leaf_pem = leaf->value;
@@ -317,7 +323,8 @@ void *rpc_exchange_held(const struct rpc_exchange *exchange)
 void rpc_exchange_reply(struct rpc_exchange *exchange, struct bytes message)
 {
     if (message.len > RPC_MESSAGE_MAX) {
-        rpc_exchange_answer(exchange, NULL, RPC_INTERNAL, "rpc/message-too-long", "the answer is too long");
+        rpc_exchange_answer(exchange, NULL, RPC_INTERNAL, "rpc/message-too-long",
+                            "the answer is too long");
         return;
     }
     rpc_exchange_answer(exchange, &message, RPC_OK, "", "");
@@ -330,20 +337,22 @@ void rpc_exchange_refuse(struct rpc_exchange *exchange, enum rpc_code code, cons
     rpc_exchange_answer(exchange, NULL, code, reason, detail);
 }
 
-void rpc_exchange_refuse_why(struct rpc_exchange *exchange, enum status status, const struct failure *why)
+void rpc_exchange_refuse_why(struct rpc_exchange *exchange, enum status status,
+                             const struct failure *why)
 {
     rpc_exchange_refuse(exchange, rpc_code_of_status(status), why->reason, why->detail);
 }
 
-enum status rpc_exchange_send(struct rpc_exchange *exchange, struct bytes message, struct failure *why)
+enum status rpc_exchange_send(struct rpc_exchange *exchange, struct bytes message,
+                              struct failure *why)
 {
     grpc_op ops[2];
     size_t num_ops = 0;
     grpc_byte_buffer *buffer;
 
     if (message.len > RPC_MESSAGE_MAX) {
-        return fail(why, STATUS_LIMIT, "rpc/message-too-long", "a message of %zu bytes; at most %zu",
-                    message.len, RPC_MESSAGE_MAX);
+        return fail(why, STATUS_LIMIT, "rpc/message-too-long",
+                    "a message of %zu bytes; at most %zu", message.len, RPC_MESSAGE_MAX);
     }
     if (exchange->answered || exchange->ended) {
         return fail(why, STATUS_CLOSED, "rpc/closed", "the call has been answered");

@@ -18,32 +18,32 @@ struct rpc_exchange_home {
     struct rpc_judge judge;
     const struct rpc_method *methods;
     size_t num_methods;
-    struct list open;  /* exchanges whose call has arrived */
+    struct list open; /* exchanges whose call has arrived */
     size_t num_open;
     void (*left)(struct rpc_exchange_home *home); /* one has gone: there is room */
 };
 
 struct rpc_exchange {
-    struct list_link link;            /* in home->open, once arrived */
-    struct rpc_exchange_home *home;   /* borrowed: the server outlives its exchanges */
-    const struct rpc_method *method;  /* borrowed; NULL: there is no such method */
-    grpc_call *raw;                   /* owned; NULL until arrived */
+    struct list_link link;           /* in home->open, once arrived */
+    struct rpc_exchange_home *home;  /* borrowed: the server outlives its exchanges */
+    const struct rpc_method *method; /* borrowed; NULL: there is no such method */
+    grpc_call *raw;                  /* owned; NULL until arrived */
     grpc_call_details details;
     grpc_metadata_array first;
-    struct rpc_operation closing;     /* gRPC says how the call ended */
-    struct rpc_operation reading;     /* one message */
-    struct rpc_operation sending;     /* one message of a stream */
-    struct rpc_operation answering;   /* the status, with the message of a unary call */
-    grpc_byte_buffer *received;       /* owned; between gRPC and us */
-    char *address;                    /* gRPC's; gpr_free() */
-    void *peer;                       /* owned: judge.peer_drop */
-    void *held;                       /* the handler's own */
-    int cancelled;                    /* gRPC's answer: the client left before we answered */
-    int running;                      /* operations in progress, and frames of ours on the stack */
-    bool greeted;                     /* our first metadata was sent */
-    bool begun;                       /* the handler knows us, and gets an END */
-    bool answered;                    /* our answer is with gRPC */
-    bool ended;                       /* END was told, or would have been */
+    struct rpc_operation closing;   /* gRPC says how the call ended */
+    struct rpc_operation reading;   /* one message */
+    struct rpc_operation sending;   /* one message of a stream */
+    struct rpc_operation answering; /* the status, with the message of a unary call */
+    grpc_byte_buffer *received;     /* owned; between gRPC and us */
+    char *address;                  /* gRPC's; gpr_free() */
+    void *peer;                     /* owned: judge.peer_drop */
+    void *held;                     /* the handler's own */
+    int cancelled;                  /* gRPC's answer: the client left before we answered */
+    int running;                    /* operations in progress, and frames of ours on the stack */
+    bool greeted;                   /* our first metadata was sent */
+    bool begun;                     /* the handler knows us, and gets an END */
+    bool answered;                  /* our answer is with gRPC */
+    bool ended;                     /* END was told, or would have been */
 };
 
 /* rpc_exchange_make prepares one for the next call; rpc_exchange_free frees one that never arrived. */

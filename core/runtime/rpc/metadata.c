@@ -25,7 +25,8 @@ static bool rpc_metadata_is_word(struct bytes text)
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = text.at[i];
 
-        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' || byte == '/')) {
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
+              byte == '/')) {
             return false;
         }
     }
@@ -45,7 +46,8 @@ void rpc_metadata_read(const grpc_metadata_array *trailing, char out_reason[RPC_
         if (bytes_equal_text(key, RPC_METADATA_REASON) && rpc_metadata_is_word(value)) {
             memcpy(out_reason, value.at, value.len);
             out_reason[value.len] = '\0';
-        } else if (bytes_equal_text(key, RPC_METADATA_TIME) && bytes_to_number(value, INT64_MAX, &number)) {
+        } else if (bytes_equal_text(key, RPC_METADATA_TIME) &&
+                   bytes_to_number(value, INT64_MAX, &number)) {
             *out_time_ms = (int64_t)number;
         }
     }

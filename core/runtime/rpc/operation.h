@@ -15,12 +15,12 @@
 #include "core/runtime/rpc/queue.h"
 
 struct rpc_operation {
-    struct mail mail;                           /* on its way home, once gRPC has finished */
-    struct rpc_queue *queue;                    /* held while pending */
-    void (*done)(void *owner, bool succeeded);  /* on home's loop, exactly once for each begin */
-    void *owner;                                /* what embeds this */
-    bool succeeded;                             /* gRPC's answer */
-    bool pending;                               /* between begin and done */
+    struct mail mail;                          /* on its way home, once gRPC has finished */
+    struct rpc_queue *queue;                   /* held while pending */
+    void (*done)(void *owner, bool succeeded); /* on home's loop, exactly once for each begin */
+    void *owner;                               /* what embeds this */
+    bool succeeded;                            /* gRPC's answer */
+    bool pending;                              /* between begin and done */
 };
 
 /* rpc_operation_init prepares an operation; done(owner, succeeded) will run on the queue's home loop. */

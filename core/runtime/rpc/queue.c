@@ -20,9 +20,9 @@ struct rpc_queue {
     struct worker *home;                /* borrowed; outlives us */
     grpc_completion_queue *completions; /* owned; destroyed by the thread at its end */
     pthread_t thread;
-    size_t holds;                       /* what gRPC will still call back about; home's thread */
+    size_t holds; /* what gRPC will still call back about; home's thread */
     bool closing;
-    struct mail ended;                  /* the thread's last word */
+    struct mail ended; /* the thread's last word */
     void (*closed)(void *user);
     void *user;
 };
@@ -47,7 +47,8 @@ static void *rpc_queue_thread(void *argument)
 
 static void rpc_queue_ended(struct mail *mail)
 {
-    struct rpc_queue *queue = (struct rpc_queue *)(void *)((char *)mail - offsetof(struct rpc_queue, ended));
+    struct rpc_queue *queue =
+        (struct rpc_queue *)(void *)((char *)mail - offsetof(struct rpc_queue, ended));
     void (*closed)(void *user) = queue->closed;
     void *user = queue->user;
 

@@ -15,12 +15,12 @@
 #include "core/runtime/rpc/exchange.h"
 
 struct rpc_server {
-    struct rpc_exchange_home home;      /* first: exchanges find their server through it */
-    grpc_server *raw;                   /* owned */
-    struct rpc_operation accepting;     /* the next call */
-    struct rpc_operation stopping;      /* gRPC has let go of the listener and of every call */
-    struct rpc_exchange *next;          /* owned; what the next call is written into; NULL: none asked for */
-    struct timer grace;                 /* until open calls are cancelled */
+    struct rpc_exchange_home home;  /* first: exchanges find their server through it */
+    grpc_server *raw;               /* owned */
+    struct rpc_operation accepting; /* the next call */
+    struct rpc_operation stopping;  /* gRPC has let go of the listener and of every call */
+    struct rpc_exchange *next; /* owned; what the next call is written into; NULL: none asked for */
+    struct timer grace;        /* until open calls are cancelled */
     uint16_t port;
     bool closing, stopped, grace_closed;
     void (*closed)(void *user);
@@ -58,7 +58,8 @@ static void rpc_server_finish(struct rpc_server *server)
     void *user = server->user;
     struct rpc_queue *queue = server->home.queue;
 
-    if (!server->stopped || !server->grace_closed || server->home.num_open > 0 || server->next != NULL) {
+    if (!server->stopped || !server->grace_closed || server->home.num_open > 0 ||
+        server->next != NULL) {
         return;
     }
     grpc_server_destroy(server->raw);
@@ -74,7 +75,8 @@ static void rpc_server_accept(struct rpc_server *server)
     grpc_completion_queue *queue = rpc_queue_raw(server->home.queue);
     grpc_call_error error;
 
-    if (server->next != NULL || server->closing || server->home.num_open >= RPC_SERVER_EXCHANGES_MAX) {
+    if (server->next != NULL || server->closing ||
+        server->home.num_open >= RPC_SERVER_EXCHANGES_MAX) {
         return;
     }
     server->next = rpc_exchange_make(&server->home);
@@ -199,7 +201,8 @@ size_t rpc_server_open_calls(const struct rpc_server *server)
     return server->home.num_open;
 }
 
-void rpc_server_close(struct rpc_server *server, uint32_t grace_ms, void (*closed)(void *user), void *user)
+void rpc_server_close(struct rpc_server *server, uint32_t grace_ms, void (*closed)(void *user),
+                      void *user)
 {
     server->closing = true;
     server->closed = closed;

@@ -36,12 +36,12 @@ struct rpc_method {
      * exchange is gone. Never from inside a function of this header.
      */
     void (*event)(void *service, struct rpc_exchange *exchange, const struct rpc_event *event);
-    void *service;       /* first argument of event(); outlives the server */
+    void *service; /* first argument of event(); outlives the server */
 };
 
 /* What a caller presented in the TLS handshake. Borrowed for the judgement. */
 struct rpc_presented {
-    const char *leaf_pem;  /* NULL: no certificate */
+    const char *leaf_pem; /* NULL: no certificate */
     size_t leaf_pem_len;
     const char *chain_pem; /* what else it sent; may hold the leaf again; may be NULL */
     size_t chain_pem_len;
@@ -60,10 +60,10 @@ struct rpc_judge {
 };
 
 struct rpc_server_options {
-    const char *address;                      /* "0.0.0.0:15012", "[::]:0"; borrowed for the start */
+    const char *address; /* "0.0.0.0:15012", "[::]:0"; borrowed for the start */
     struct grpc_server_credentials *credentials; /* borrowed for the start */
     struct rpc_judge judge;
-    const struct rpc_method *methods;         /* borrowed: outlives the server */
+    const struct rpc_method *methods; /* borrowed: outlives the server */
     size_t num_methods;
 };
 
@@ -84,7 +84,8 @@ size_t rpc_server_open_calls(const struct rpc_server *server);
  * rpc_server_close stops listening, lets open calls finish for `grace_ms`, cancels the rest, frees
  * itself and then calls closed(user) on the loop (closed may be NULL). Home's thread.
  */
-void rpc_server_close(struct rpc_server *server, uint32_t grace_ms, void (*closed)(void *user), void *user);
+void rpc_server_close(struct rpc_server *server, uint32_t grace_ms, void (*closed)(void *user),
+                      void *user);
 
 /* rpc_exchange_peer is what judge() gave for this caller, or NULL; lives as long as the exchange. */
 void *rpc_exchange_peer(const struct rpc_exchange *exchange);

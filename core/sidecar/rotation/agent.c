@@ -16,12 +16,13 @@
 #include "core/sidecar/rotation/agent_parts.h"
 
 enum {
-    AGENT_TICK_MS = 1000,           /* how late we may notice a resume, a clock step or a file */
-    AGENT_CALL_LIMIT_MS = 15000,    /* longest attempt, connection included */
-    AGENT_PAUSE_MS = 500,           /* from a success to the next attempt, whatever the reply says */
+    AGENT_TICK_MS = 1000,        /* how late we may notice a resume, a clock step or a file */
+    AGENT_CALL_LIMIT_MS = 15000, /* longest attempt, connection included */
+    AGENT_PAUSE_MS = 500,        /* from a success to the next attempt, whatever the reply says */
     AGENT_BACKOFF_FIRST_MS = 500,
     AGENT_BACKOFF_MAX_MS = 60000,
-    AGENT_STEP_LIMIT_MS = 500,      /* wall and boot clock further apart than this between two ticks: a step */
+    AGENT_STEP_LIMIT_MS =
+        500, /* wall and boot clock further apart than this between two ticks: a step */
 };
 
 enum agent_step {
@@ -205,7 +206,8 @@ static enum agent_method agent_choose(struct agent *agent)
     if (agent->svid == NULL) {
         return AGENT_BOOTSTRAP;
     }
-    if (schedule_judge(&agent->schedule, now) == SCHEDULE_EXPIRED && !schedule_disputed(&agent->schedule, now)) {
+    if (schedule_judge(&agent->schedule, now) == SCHEDULE_EXPIRED &&
+        !schedule_disputed(&agent->schedule, now)) {
         return AGENT_BOOTSTRAP;
     }
     return refused && agent->bootstrap.token_file != NULL ? AGENT_BOOTSTRAP : AGENT_RENEW;
@@ -298,24 +300,28 @@ static enum status agent_take_options(struct agent *agent, const struct agent_op
     struct bytes domain = bytes_of(options->trust_domain == NULL ? "" : options->trust_domain);
 
     if (options->control_address == NULL || options->control_address[0] == '\0') {
-        return fail(why, STATUS_CONFIG, "agent/control-address", "the control plane's address is not set");
+        return fail(why, STATUS_CONFIG, "agent/control-address",
+                    "the control plane's address is not set");
     }
-    if (spiffe_id_of(domain, bytes_of("signet-system"), bytes_of("signet-control"), &agent->control_id, NULL) !=
-        STATUS_OK) {
+    if (spiffe_id_of(domain, bytes_of("signet-system"), bytes_of("signet-control"),
+                     &agent->control_id, NULL) != STATUS_OK) {
         return fail(why, STATUS_CONFIG, "agent/trust-domain", "\"%.80s\" is no trust domain",
                     options->trust_domain == NULL ? "" : options->trust_domain);
     }
-    TRY(bootstrap_init(&agent->bootstrap, options->bundle_file, options->bundle_sha256, options->token_file, why));
+    TRY(bootstrap_init(&agent->bootstrap, options->bundle_file, options->bundle_sha256,
+                       options->token_file, why));
     agent->control_address = memory_text(options->control_address);
     agent->trust_domain = memory_text(options->trust_domain);
-    agent->call_limit_ms = options->call_limit_ms == 0 ? AGENT_CALL_LIMIT_MS : options->call_limit_ms;
+    agent->call_limit_ms =
+        options->call_limit_ms == 0 ? AGENT_CALL_LIMIT_MS : options->call_limit_ms;
     agent->news = options->news;
     agent->user = options->user;
     return STATUS_OK;
 }
 
-enum status agent_start(struct worker *home, struct current *current, const struct agent_options *options,
-                        struct agent **out_agent, struct failure *why)
+enum status agent_start(struct worker *home, struct current *current,
+                        const struct agent_options *options, struct agent **out_agent,
+                        struct failure *why)
 {
     struct agent *agent = memory_make(sizeof *agent);
     enum status status = agent_take_options(agent, options, why);
@@ -337,7 +343,8 @@ enum status agent_start(struct worker *home, struct current *current, const stru
     agent->next_attempt_boot_ms = agent->last_seen.boot_ms;
     log_init(&agent->log, "rotation");
     timer_init(&agent->tick, &home->loop, agent_ticked, agent);
-    agent->watching_clock = clock_watch_start(&agent->clock_watch, &home->loop, agent_clock_stepped, agent);
+    agent->watching_clock =
+        clock_watch_start(&agent->clock_watch, &home->loop, agent_clock_stepped, agent);
     agent->open_handles = agent->watching_clock ? 2 : 1;
     agent->state = AGENT_WAITING;
     agent_arm(agent); /* the first attempt begins on the loop, not in here */

@@ -24,9 +24,9 @@ struct agent;
 
 /* What the agent has to say, once each time it happens. The text is for one log line. */
 enum agent_news {
-    AGENT_NEWS_ISSUED,  /* a new certificate is in force */
-    AGENT_NEWS_FAILED,  /* an attempt failed; view.last_error says why, and the old identity stays */
-    AGENT_NEWS_WORRY,   /* three quarters of life are gone without a renewal */
+    AGENT_NEWS_ISSUED, /* a new certificate is in force */
+    AGENT_NEWS_FAILED, /* an attempt failed; view.last_error says why, and the old identity stays */
+    AGENT_NEWS_WORRY,  /* three quarters of life are gone without a renewal */
     AGENT_NEWS_EXPIRED, /* the certificate has ended */
     AGENT_NEWS_CLOCK,   /* the wall clock was stepped; deadlines were judged again */
 };
@@ -46,22 +46,22 @@ struct agent_view {
     uint32_t failures;             /* attempts failed since the last success */
     const char *last_error_reason; /* "" when there was none; a stable word */
     char last_error_detail[FAILURE_DETAIL_MAX];
-    int64_t last_error_at;         /* Unix s */
-    bool skew_known;               /* the server has told us its time */
-    int64_t skew_ms;               /* our clock minus the server's: negative, we are behind */
-    uint64_t bundle_sequence;      /* of the roots in force */
+    int64_t last_error_at;    /* Unix s */
+    bool skew_known;          /* the server has told us its time */
+    int64_t skew_ms;          /* our clock minus the server's: negative, we are behind */
+    uint64_t bundle_sequence; /* of the roots in force */
 };
 
 typedef void (*agent_news_fn)(void *user, enum agent_news news, const struct agent_view *view);
 
 struct agent_options {
-    const char *control_address;  /* "host:port" */
-    const char *trust_domain;     /* ours and the control plane's */
-    const char *token_file;       /* NULL: none, only a live leaf can renew */
-    const char *bundle_file;      /* PEM of the first roots, or NULL */
-    const char *bundle_sha256;    /* 64 hex digits: the root's pin, or NULL. Exactly one of the two */
-    uint32_t call_limit_ms;       /* longest attempt; 0: 15000 */
-    agent_news_fn news;           /* may be NULL */
+    const char *control_address; /* "host:port" */
+    const char *trust_domain;    /* ours and the control plane's */
+    const char *token_file;      /* NULL: none, only a live leaf can renew */
+    const char *bundle_file;     /* PEM of the first roots, or NULL */
+    const char *bundle_sha256; /* 64 hex digits: the root's pin, or NULL. Exactly one of the two */
+    uint32_t call_limit_ms;    /* longest attempt; 0: 15000 */
+    agent_news_fn news;        /* may be NULL */
     void *user;
 };
 
@@ -71,8 +71,9 @@ struct agent_options {
  * "agent/trust-domain", "agent/control-address". A missing file is not an error here: it is looked for at
  * each attempt. Home's thread.
  */
-enum status agent_start(struct worker *home, struct current *current, const struct agent_options *options,
-                        struct agent **out_agent, struct failure *why) MUST_USE;
+enum status agent_start(struct worker *home, struct current *current,
+                        const struct agent_options *options, struct agent **out_agent,
+                        struct failure *why) MUST_USE;
 
 /*
  * agent_close gives up what is running, frees the agent and then calls closed(user) on the loop (NULL:

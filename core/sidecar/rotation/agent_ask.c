@@ -16,11 +16,12 @@
 
 static ProtobufCBinaryData agent_binary(struct bytes from)
 {
-    return (ProtobufCBinaryData){.len = from.len, .data = (uint8_t *)(uintptr_t)from.at}; /* only read */
+    return (ProtobufCBinaryData){.len = from.len,
+                                 .data = (uint8_t *)(uintptr_t)from.at}; /* only read */
 }
 
-static enum status agent_pack_bootstrap(struct agent *agent, struct bytes csr_der, struct buffer *out_request,
-                                        struct failure *why)
+static enum status agent_pack_bootstrap(struct agent *agent, struct bytes csr_der,
+                                        struct buffer *out_request, struct failure *why)
 {
     Mesh__V1__BootstrapRequest request = MESH__V1__BOOTSTRAP_REQUEST__INIT;
     CLEARED(secret) token = {0};
@@ -37,7 +38,8 @@ enum { AGENT_RETRY_KEY_MS = 50000 };
 
 static enum status agent_choose_key(struct agent *agent, struct failure *why)
 {
-    if (agent->attempt.method != AGENT_BOOTSTRAP || agent_now().boot_ms >= agent->retry_key_until_boot_ms) {
+    if (agent->attempt.method != AGENT_BOOTSTRAP ||
+        agent_now().boot_ms >= agent->retry_key_until_boot_ms) {
         key_drop(&agent->retry_key);
     }
     if (agent->retry_key != NULL) {
@@ -80,7 +82,8 @@ static enum status agent_pack(struct agent *agent, struct buffer *out_request, s
  * Whom we expect and who we are. Once the control plane has told us its roots, the first ones count no more:
  * a mounted file could bring back a root that was removed (I9).
  */
-static enum status agent_connect(struct agent *agent, struct bundle *first_roots, struct failure *why)
+static enum status agent_connect(struct agent *agent, struct bundle *first_roots,
+                                 struct failure *why)
 {
     struct agent_attempt *attempt = &agent->attempt;
     struct rpc_client_trust trust = {.expected = agent->control_id};
@@ -91,7 +94,8 @@ static enum status agent_connect(struct agent *agent, struct bundle *first_roots
     attempt->queue = rpc_queue_start(agent->home);
     TRY(rpc_client_credentials_make(attempt->queue, &trust, &attempt->credentials, why));
     return rpc_channel_make(attempt->queue, agent->control_address,
-                            rpc_client_credentials_raw(attempt->credentials), &attempt->channel, why);
+                            rpc_client_credentials_raw(attempt->credentials), &attempt->channel,
+                            why);
 }
 
 /* Why a call failed, in the words of whoever knows best: our verifier, the server, or gRPC. */
@@ -106,11 +110,11 @@ static void agent_explain(struct agent *agent, const struct rpc_event *end)
         return;
     }
     if (skew_s >= 2 || skew_s <= -2) {
-        (void)snprintf(skew, sizeof skew, "; your clock is %lld s %s", (long long)(skew_s < 0 ? -skew_s : skew_s),
-                       skew_s < 0 ? "behind" : "ahead");
+        (void)snprintf(skew, sizeof skew, "; your clock is %lld s %s",
+                       (long long)(skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "behind" : "ahead");
     }
-    (void)fail(&agent->why, STATUS_IO, agent_reason(end->reason), "%s: %.160s%s", rpc_code_word(end->code),
-               end->detail, skew);
+    (void)fail(&agent->why, STATUS_IO, agent_reason(end->reason), "%s: %.160s%s",
+               rpc_code_word(end->code), end->detail, skew);
 }
 
 static void agent_call_event(void *user, const struct rpc_event *event)
@@ -161,7 +165,8 @@ enum status agent_ask(struct agent *agent, struct failure *why)
     }
     if (status == STATUS_OK) {
         options.request = buffer_bytes(&request);
-        status = rpc_call_start(attempt->channel, &options, agent_call_event, agent, &attempt->call, why);
+        status = rpc_call_start(attempt->channel, &options, agent_call_event, agent, &attempt->call,
+                                why);
     }
     memory_wipe(request.at, request.room); /* it may hold the token */
     return status;

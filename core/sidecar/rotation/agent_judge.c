@@ -23,12 +23,13 @@ void agent_hear_time(struct agent *agent, int64_t server_time_ms)
     }
 }
 
-static enum status agent_join(const ProtobufCBinaryData *parts, size_t num_parts, struct buffer *out,
-                              struct failure *why)
+static enum status agent_join(const ProtobufCBinaryData *parts, size_t num_parts,
+                              struct buffer *out, struct failure *why)
 {
     for (size_t i = 0; i < num_parts; i++) {
         if (buffer_add(out, agent_slice(parts[i])) != STATUS_OK) {
-            return fail(why, STATUS_LIMIT, "agent/reply", "certificates of more than %zu bytes", out->max);
+            return fail(why, STATUS_LIMIT, "agent/reply", "certificates of more than %zu bytes",
+                        out->max);
         }
     }
     return STATUS_OK;
@@ -42,24 +43,29 @@ static enum status agent_judge_bundle(struct agent *agent, const Mesh__V1__Trust
     OWNED(bundle) *bundle = NULL;
 
     if (!bytes_equal_text(bytes_of(told->trust_domain), agent->trust_domain)) {
-        return fail(why, STATUS_UNTRUSTED, "agent/bundle-domain", "roots for \"%.80s\"; we are of \"%.80s\"",
-                    told->trust_domain, agent->trust_domain);
+        return fail(why, STATUS_UNTRUSTED, "agent/bundle-domain",
+                    "roots for \"%.80s\"; we are of \"%.80s\"", told->trust_domain,
+                    agent->trust_domain);
     }
     if (told->n_root_der == 0) {
         return fail(why, STATUS_UNTRUSTED, "agent/bundle-empty", "the reply names no root");
     }
     buffer_init(&roots_der, RPC_MESSAGE_MAX);
     TRY(agent_join(told->root_der, told->n_root_der, &roots_der, why));
-    TRY(bundle_parse_der(bytes_of(agent->trust_domain), buffer_bytes(&roots_der), told->sequence, &bundle, why));
+    TRY(bundle_parse_der(bytes_of(agent->trust_domain), buffer_bytes(&roots_der), told->sequence,
+                         &bundle, why));
     if (agent->bundle != NULL && told->sequence < bundle_sequence(agent->bundle)) {
         return fail(why, STATUS_UNTRUSTED, "agent/bundle-went-back",
-                    "roots number %llu after number %llu: the control plane may have been restored from an old "
+                    "roots number %llu after number %llu: the control plane may have been restored "
+                    "from an old "
                     "backup; restart this sidecar to accept it",
-                    (unsigned long long)told->sequence, (unsigned long long)bundle_sequence(agent->bundle));
+                    (unsigned long long)told->sequence,
+                    (unsigned long long)bundle_sequence(agent->bundle));
     }
     if (agent->bundle != NULL && told->sequence == bundle_sequence(agent->bundle)) {
         if (!bundle_same_roots(agent->bundle, bundle)) {
-            return fail(why, STATUS_UNTRUSTED, "agent/bundle-changed", "other roots under the same number %llu",
+            return fail(why, STATUS_UNTRUSTED, "agent/bundle-changed",
+                        "other roots under the same number %llu",
                         (unsigned long long)told->sequence);
         }
         *out_bundle = bundle_ref(agent->bundle); /* nobody need look at it again */
@@ -70,8 +76,8 @@ static enum status agent_judge_bundle(struct agent *agent, const Mesh__V1__Trust
 }
 
 /* Would our peers accept it, in both directions? Judged at the server's time: our own clock may be off. */
-static enum status agent_judge_chain(const struct svid *svid, const struct bundle *bundle, int64_t at_s,
-                                     struct failure *why)
+static enum status agent_judge_chain(const struct svid *svid, const struct bundle *bundle,
+                                     int64_t at_s, struct failure *why)
 {
     static const enum verify_use uses[] = {VERIFY_CLIENT, VERIFY_SERVER};
     struct bytes chain[SVID_CERTS_MAX];
@@ -82,16 +88,19 @@ static enum status agent_judge_chain(const struct svid *svid, const struct bundl
         chain[i] = svid_cert_der(svid, i);
     }
     for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
-        if (verify_peer(bundle, chain, svid_num_certs(svid), uses[i], at_s, &self, &cause) != STATUS_OK) {
-            return fail(why, STATUS_UNTRUSTED, "agent/not-trusted", "the new certificate would be refused: %s: %.120s",
-                        cause.reason, cause.detail);
+        if (verify_peer(bundle, chain, svid_num_certs(svid), uses[i], at_s, &self, &cause) !=
+            STATUS_OK) {
+            return fail(why, STATUS_UNTRUSTED, "agent/not-trusted",
+                        "the new certificate would be refused: %s: %.120s", cause.reason,
+                        cause.detail);
         }
     }
     return STATUS_OK;
 }
 
 static enum status agent_judge_svid(struct agent *agent, const Mesh__V1__IssueReply *reply,
-                                    const struct bundle *bundle, struct svid **out_svid, struct failure *why)
+                                    const struct bundle *bundle, struct svid **out_svid,
+                                    struct failure *why)
 {
     CLEARED(buffer) chain_der = {0};
     OWNED(svid) *svid = NULL;
@@ -100,8 +109,9 @@ static enum status agent_judge_svid(struct agent *agent, const Mesh__V1__IssueRe
     TRY(agent_join(reply->chain_der, reply->n_chain_der, &chain_der, why));
     TRY(svid_parse(buffer_bytes(&chain_der), agent->attempt.key, &svid, why));
     if (!bytes_equal_text(spiffe_id_trust_domain(svid_id(svid)), agent->trust_domain)) {
-        return fail(why, STATUS_UNTRUSTED, "agent/other-domain", "a certificate for %.120s; we are of \"%.60s\"",
-                    svid_id(svid)->text, agent->trust_domain);
+        return fail(why, STATUS_UNTRUSTED, "agent/other-domain",
+                    "a certificate for %.120s; we are of \"%.60s\"", svid_id(svid)->text,
+                    agent->trust_domain);
     }
     TRY(agent_judge_chain(svid, bundle, reply->server_time_ms / 1000, why));
     *out_svid = TAKE(svid);
@@ -111,12 +121,20 @@ static enum status agent_judge_svid(struct agent *agent, const Mesh__V1__IssueRe
 static enum status agent_judge_dates(const Mesh__V1__IssueReply *reply, const struct svid *svid,
                                      struct schedule *out_schedule, struct failure *why)
 {
-    int64_t not_after = reply->not_after < svid_expires_at(svid) ? reply->not_after : svid_expires_at(svid);
+    struct schedule_told told = {
+        .issued_at = reply->issued_at,
+        .renew_at = reply->renew_at,
+        .not_after = reply->not_after,
+        .server_ms = reply->server_time_ms,
+    };
 
-    if (!schedule_make(reply->issued_at, reply->renew_at, not_after, reply->server_time_ms, agent_now(), agent_draw(),
-                       out_schedule)) {
-        return fail(why, STATUS_PROTOCOL, "agent/dates", "issued at %lld, ends at %lld, told at %lld ms",
-                    (long long)reply->issued_at, (long long)not_after, (long long)reply->server_time_ms);
+    if (svid_expires_at(svid) < told.not_after) {
+        told.not_after = svid_expires_at(svid);
+    }
+    if (!schedule_make(&told, agent_now(), agent_draw(), out_schedule)) {
+        return fail(why, STATUS_PROTOCOL, "agent/dates",
+                    "issued at %lld, ends at %lld, told at %lld ms", (long long)told.issued_at,
+                    (long long)told.not_after, (long long)told.server_ms);
     }
     return STATUS_OK;
 }
@@ -134,7 +152,8 @@ static void agent_put_in_force(struct agent *agent, struct svid *svid, struct bu
     current_publish(agent->current, set);
 }
 
-static enum status agent_judge_reply(struct agent *agent, const Mesh__V1__IssueReply *reply, struct failure *why)
+static enum status agent_judge_reply(struct agent *agent, const Mesh__V1__IssueReply *reply,
+                                     struct failure *why)
 {
     OWNED(bundle) *bundle = NULL;
     OWNED(svid) *svid = NULL;
@@ -142,8 +161,9 @@ static enum status agent_judge_reply(struct agent *agent, const Mesh__V1__IssueR
     struct schedule schedule;
 
     if (reply->bundle == NULL || reply->n_chain_der == 0 || reply->n_chain_der > SVID_CERTS_MAX) {
-        return fail(why, STATUS_PROTOCOL, "agent/reply", "the reply holds %zu certificates and %s roots",
-                    reply->n_chain_der, reply->bundle == NULL ? "no" : "some");
+        return fail(why, STATUS_PROTOCOL, "agent/reply",
+                    "the reply holds %zu certificates and %s roots", reply->n_chain_der,
+                    reply->bundle == NULL ? "no" : "some");
     }
     agent_hear_time(agent, reply->server_time_ms);
     TRY(agent_judge_bundle(agent, reply->bundle, &bundle, why));
@@ -159,8 +179,8 @@ enum status agent_judge(struct agent *agent, struct failure *why)
     ProtobufCMessage *message = NULL;
     enum status status;
 
-    TRY(codec_unpack(&mesh__v1__issue_reply__descriptor, buffer_bytes(&agent->attempt.reply), CODEC_BUDGET, &message,
-                     why));
+    TRY(codec_unpack(&mesh__v1__issue_reply__descriptor, buffer_bytes(&agent->attempt.reply),
+                     CODEC_BUDGET, &message, why));
     status = agent_judge_reply(agent, (const Mesh__V1__IssueReply *)(const void *)message, why);
     codec_free(message);
     return status;

@@ -37,59 +37,59 @@ enum agent_method {
 /* One attempt: everything here is made for it and gone after it. */
 struct agent_attempt {
     enum agent_method method;
-    struct key *key;                            /* reference; the new certificate's, never another's (I3) */
-    struct rpc_queue *queue;                    /* gRPC's life */
+    struct key *key;         /* reference; the new certificate's, never another's (I3) */
+    struct rpc_queue *queue; /* gRPC's life */
     struct rpc_client_credentials *credentials;
     struct rpc_channel *channel;
     struct rpc_call *call;
     struct buffer reply;
-    int64_t server_time_ms;                     /* 0: the server did not answer */
+    int64_t server_time_ms; /* 0: the server did not answer */
     enum rpc_code code;
 };
 
 struct agent {
-    struct worker *home;                /* borrowed; the one thread that may touch this struct */
-    struct current *current;            /* borrowed; outlives us */
+    struct worker *home;     /* borrowed; the one thread that may touch this struct */
+    struct current *current; /* borrowed; outlives us */
     struct log log;
-    char *control_address;              /* owned */
-    char *trust_domain;                 /* owned */
-    struct spiffe_id control_id;        /* who the control plane must be */
+    char *control_address;       /* owned */
+    char *trust_domain;          /* owned */
+    struct spiffe_id control_id; /* who the control plane must be */
     struct bootstrap bootstrap;
-    char instance_id[33];               /* drawn at start */
+    char instance_id[33]; /* drawn at start */
     uint32_t call_limit_ms;
-    agent_news_fn news;                 /* NULL once closed */
+    agent_news_fn news; /* NULL once closed */
     void *user;
 
-    enum agent_state state;             /* only agent_enter() writes it */
-    uint64_t next_attempt_boot_ms;      /* in WAITING: on the boot clock */
-    uint64_t earliest_boot_ms;          /* no renewal before this, whatever the schedule says */
-    bool hurried;                       /* somebody wants the next attempt now */
+    enum agent_state state;        /* only agent_enter() writes it */
+    uint64_t next_attempt_boot_ms; /* in WAITING: on the boot clock */
+    uint64_t earliest_boot_ms;     /* no renewal before this, whatever the schedule says */
+    bool hurried;                  /* somebody wants the next attempt now */
     struct timer tick;
     struct clock_watch clock_watch;
-    struct schedule_now last_seen;      /* both clocks at the last tick */
-    int open_handles;                   /* libuv's, not yet closed; 0 in CLOSED frees us */
+    struct schedule_now last_seen; /* both clocks at the last tick */
+    int open_handles;              /* libuv's, not yet closed; 0 in CLOSED frees us */
     bool watching_clock;
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
 
     struct agent_attempt attempt;
-    struct failure why;                 /* of the running attempt; reason NULL: it did not fail */
+    struct failure why; /* of the running attempt; reason NULL: it did not fail */
     struct backoff backoff;
-    struct key *retry_key;              /* reference: of a bootstrap whose answer was lost, or NULL */
-    uint64_t retry_key_until_boot_ms;   /* after that it is a new request with a new key */
-    bool renewal_refused;               /* the server would not take our leaf: attest again */
+    struct key *retry_key;            /* reference: of a bootstrap whose answer was lost, or NULL */
+    uint64_t retry_key_until_boot_ms; /* after that it is a new request with a new key */
+    bool renewal_refused;             /* the server would not take our leaf: attest again */
 
-    struct svid *svid;                  /* reference: ours, in force */
-    struct bundle *bundle;              /* reference: the newest roots that we have seen */
-    struct schedule schedule;           /* of svid */
-    uint64_t generation;                /* of the last identity set */
-    enum schedule_verdict told;         /* the worst that people were told of this certificate */
+    struct svid *svid;          /* reference: ours, in force */
+    struct bundle *bundle;      /* reference: the newest roots that we have seen */
+    struct schedule schedule;   /* of svid */
+    uint64_t generation;        /* of the last identity set */
+    enum schedule_verdict told; /* the worst that people were told of this certificate */
 
-    bool tried;                         /* there was an attempt: attempt.method means something */
+    bool tried; /* there was an attempt: attempt.method means something */
     uint64_t attempts, issued;
     struct failure last_error;
-    int64_t last_error_at;              /* Unix s */
+    int64_t last_error_at; /* Unix s */
     bool skew_known;
     int64_t skew_ms;
 };

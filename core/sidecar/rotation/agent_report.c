@@ -2,6 +2,7 @@
 /*
  * What people see of the agent: the view, one log line for each piece of news, metrics. No secret comes here.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/runtime/base/clock.h"
@@ -36,7 +37,9 @@ void agent_look(const struct agent *agent, struct agent_view *out_view)
     uint64_t next = agent->next_attempt_boot_ms;
     struct agent_view view = {
         .state = agent_state_word(agent->state),
-        .method = !agent->tried ? "" : agent->attempt.method == AGENT_RENEW ? "renew" : "bootstrap",
+        .method = !agent->tried                          ? ""
+                  : agent->attempt.method == AGENT_RENEW ? "renew"
+                                                         : "bootstrap",
         .next_attempt_ms = agent->state != AGENT_WAITING ? -1
                            : next > now.boot_ms          ? (int64_t)(next - now.boot_ms)
                                                          : 0,
@@ -51,7 +54,7 @@ void agent_look(const struct agent *agent, struct agent_view *out_view)
 
     memcpy(view.last_error_detail, agent->last_error.detail, sizeof view.last_error_detail);
     if (agent->svid != NULL) {
-        (void)strncpy(view.serial, svid_serial_hex(agent->svid), sizeof view.serial - 1);
+        (void)snprintf(view.serial, sizeof view.serial, "%s", svid_serial_hex(agent->svid));
         view.issued_at = agent->schedule.issued_at;
         view.next_renewal = schedule_on_our_clock(&agent->schedule, agent->schedule.renew_at);
         view.not_after = agent->schedule.not_after;
@@ -75,7 +78,8 @@ static void agent_count(const struct agent *agent, const struct agent_view *view
     if (agent->svid != NULL) {
         metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, view->not_after);
         metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, view->next_renewal);
-        metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)agent->generation);
+        metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE,
+                          (int64_t)agent->generation);
     }
     if (agent->skew_known) {
         metrics_gauge_set(METRIC_CLOCK_SKEW, LABEL_NONE, LABEL_NONE, -agent->skew_ms / 1000);
@@ -88,8 +92,8 @@ static void agent_report_skew(const struct agent *agent)
     int64_t skew = agent->skew_ms;
 
     if (agent->skew_known && (skew >= AGENT_SKEW_TOLD_MS || skew <= -AGENT_SKEW_TOLD_MS)) {
-        log_event(&agent->log, LOG_WARN, "clock.skewed", LOG_TEXT("message", skew < 0 ? "your clock is behind"
-                                                                                       : "your clock is ahead"),
+        log_event(&agent->log, LOG_WARN, "clock.skewed",
+                  LOG_TEXT("message", skew < 0 ? "your clock is behind" : "your clock is ahead"),
                   LOG_INT("seconds", (skew < 0 ? -skew : skew) / 1000));
     }
 }
@@ -100,7 +104,8 @@ static void agent_report_issued(struct agent *agent, const struct agent_view *vi
     log_event(&agent->log, LOG_INFO, "identity.issued", LOG_TEXT("id", svid_id(agent->svid)->text),
               LOG_TEXT("method", view->method), LOG_TEXT("serial", view->serial),
               LOG_INT("generation", agent->generation), LOG_INT("not_after", view->not_after),
-              LOG_INT("next_renewal", view->next_renewal), LOG_INT("bundle_sequence", view->bundle_sequence));
+              LOG_INT("next_renewal", view->next_renewal),
+              LOG_INT("bundle_sequence", view->bundle_sequence));
     agent_report_skew(agent);
 }
 
@@ -109,7 +114,8 @@ static void agent_report_failed(struct agent *agent, const struct agent_view *vi
     metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, agent->last_error.reason, 1);
     log_event(&agent->log, LOG_WARN, "identity.refused", LOG_FAILURE(&agent->last_error),
               LOG_TEXT("method", view->method), LOG_INT("failures", view->failures),
-              LOG_INT("next_attempt_ms", view->next_attempt_ms), LOG_INT("outage_budget_s", view->outage_budget_s));
+              LOG_INT("next_attempt_ms", view->next_attempt_ms),
+              LOG_INT("outage_budget_s", view->outage_budget_s));
 }
 
 void agent_report(struct agent *agent, enum agent_news news)
@@ -130,15 +136,18 @@ void agent_report(struct agent *agent, enum agent_news news)
         agent_report_failed(agent, &view);
         break;
     case AGENT_NEWS_WORRY:
-        log_event(&agent->log, LOG_WARN, "identity.old", LOG_INT("outage_budget_s", view.outage_budget_s),
-                  LOG_TEXT("last_error", view.last_error_reason), LOG_INT("failures", view.failures));
+        log_event(
+            &agent->log, LOG_WARN, "identity.old", LOG_INT("outage_budget_s", view.outage_budget_s),
+            LOG_TEXT("last_error", view.last_error_reason), LOG_INT("failures", view.failures));
         break;
     case AGENT_NEWS_EXPIRED:
         log_event(&agent->log, LOG_ERROR, "identity.expired", LOG_INT("not_after", view.not_after),
-                  LOG_TEXT("last_error", view.last_error_reason), LOG_INT("failures", view.failures));
+                  LOG_TEXT("last_error", view.last_error_reason),
+                  LOG_INT("failures", view.failures));
         break;
     case AGENT_NEWS_CLOCK:
-        log_event(&agent->log, LOG_WARN, "clock.stepped", LOG_INT("outage_budget_s", view.outage_budget_s));
+        log_event(&agent->log, LOG_WARN, "clock.stepped",
+                  LOG_INT("outage_budget_s", view.outage_budget_s));
         break;
     }
     if (agent->news != NULL) {

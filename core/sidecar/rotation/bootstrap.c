@@ -25,18 +25,20 @@ static bool bootstrap_read_pin(const char *text, uint8_t out_pin[RPC_PIN_SIZE])
     return bytes_from_hex(bytes_make(digits, len), out_pin, RPC_PIN_SIZE);
 }
 
-enum status bootstrap_init(struct bootstrap *bootstrap, const char *bundle_file, const char *pin_hex,
-                           const char *token_file, struct failure *why)
+enum status bootstrap_init(struct bootstrap *bootstrap, const char *bundle_file,
+                           const char *pin_hex, const char *token_file, struct failure *why)
 {
     struct bootstrap made = {0};
 
     if ((bundle_file == NULL) == (pin_hex == NULL)) {
-        return fail(why, STATUS_CONFIG, "agent/first-bundle",
-                    "give either the file of the first roots or the SHA-256 of the root: without one, "
-                    "the control plane cannot be told from an impostor");
+        return fail(
+            why, STATUS_CONFIG, "agent/first-bundle",
+            "give either the file of the first roots or the SHA-256 of the root: without one, "
+            "the control plane cannot be told from an impostor");
     }
     if (pin_hex != NULL && !bootstrap_read_pin(pin_hex, made.pin)) {
-        return fail(why, STATUS_CONFIG, "agent/first-bundle", "the root's SHA-256 must be 64 hex digits");
+        return fail(why, STATUS_CONFIG, "agent/first-bundle",
+                    "the root's SHA-256 must be 64 hex digits");
     }
     made.pinned = pin_hex != NULL;
     made.bundle_file = memory_text(bundle_file);
@@ -62,13 +64,15 @@ enum status bootstrap_read_bundle(const struct bootstrap *bootstrap, const char 
     buffer_init(&pem, BUNDLE_MAX);
     status = buffer_read_file(&pem, bootstrap->bundle_file, why);
     if (status == STATUS_NOT_FOUND) {
-        return fail(why, status, "agent/no-bundle-file", "%.160s is not there (yet)", bootstrap->bundle_file);
+        return fail(why, status, "agent/no-bundle-file", "%.160s is not there (yet)",
+                    bootstrap->bundle_file);
     }
     TRY(status);
     /* Sequence 0: whatever the control plane says next is newer. */
     status = bundle_parse_pem(bytes_of(trust_domain), buffer_bytes(&pem), 0, out_bundle, &cause);
     if (status != STATUS_OK) {
-        return fail(why, status, cause.reason, "%.100s: %.120s", bootstrap->bundle_file, cause.detail);
+        return fail(why, status, cause.reason, "%.100s: %.120s", bootstrap->bundle_file,
+                    cause.detail);
     }
     return STATUS_OK;
 }
@@ -77,7 +81,8 @@ enum status bootstrap_read_token(const struct bootstrap *bootstrap, struct secre
                                  struct failure *why)
 {
     if (bootstrap->token_file == NULL) {
-        return fail(why, STATUS_CONFIG, "agent/no-token", "no token file is configured, and there is no live leaf");
+        return fail(why, STATUS_CONFIG, "agent/no-token",
+                    "no token file is configured, and there is no live leaf");
     }
     return secret_read_file(bootstrap->token_file, AGENT_TOKEN_MAX, false, out_token, why);
 }

@@ -11,8 +11,8 @@
 
 /* What the operator gave: a mounted file of roots, or the SHA-256 of the root's DER. */
 struct bootstrap {
-    char *bundle_file;          /* owned; NULL with a pin */
-    char *token_file;           /* owned; NULL: none */
+    char *bundle_file; /* owned; NULL with a pin */
+    char *token_file;  /* owned; NULL: none */
     uint8_t pin[RPC_PIN_SIZE];
     bool pinned;
 };
@@ -21,8 +21,9 @@ struct bootstrap {
  * bootstrap_init takes exactly one of `bundle_file` and `pin_hex` (64 hex digits, colons allowed between pairs).
  * STATUS_CONFIG "agent/first-bundle".
  */
-enum status bootstrap_init(struct bootstrap *bootstrap, const char *bundle_file, const char *pin_hex,
-                           const char *token_file, struct failure *why) MUST_USE;
+enum status bootstrap_init(struct bootstrap *bootstrap, const char *bundle_file,
+                           const char *pin_hex, const char *token_file,
+                           struct failure *why) MUST_USE;
 void bootstrap_clear(struct bootstrap *bootstrap);
 
 /*

@@ -14,7 +14,8 @@ static bool clock_watch_arm(const struct clock_watch *watch)
 {
     const struct itimerspec never = {.it_value = {.tv_sec = CLOCK_WATCH_NEVER_S}};
 
-    return timerfd_settime(watch->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0 ||
+    return timerfd_settime(watch->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+                           NULL) == 0 ||
            errno == ECANCELED; /* set again in between: armed all the same */
 }
 
@@ -34,7 +35,8 @@ static void clock_watch_woken(uv_poll_t *poll, int status, int events)
     watch->stepped(watch->user);
 }
 
-bool clock_watch_start(struct clock_watch *watch, uv_loop_t *loop, void (*stepped)(void *user), void *user)
+bool clock_watch_start(struct clock_watch *watch, uv_loop_t *loop, void (*stepped)(void *user),
+                       void *user)
 {
     watch->stepped = stepped;
     watch->user = user;

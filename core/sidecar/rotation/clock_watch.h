@@ -12,14 +12,15 @@
 
 struct clock_watch {
     uv_poll_t poll;
-    int timer;   /* descriptor; -1: the kernel gave none */
+    int timer; /* descriptor; -1: the kernel gave none */
     void (*stepped)(void *user);
     void (*closed)(void *user);
     void *user;
 };
 
 /* clock_watch_start calls stepped(user) on the loop after each step. False: the kernel gave no timer. */
-bool clock_watch_start(struct clock_watch *watch, uv_loop_t *loop, void (*stepped)(void *user), void *user);
+bool clock_watch_start(struct clock_watch *watch, uv_loop_t *loop, void (*stepped)(void *user),
+                       void *user);
 
 /* clock_watch_close ends a started one; closed(user) runs from the loop, then the memory may go. */
 void clock_watch_close(struct clock_watch *watch, void (*closed)(void *user));

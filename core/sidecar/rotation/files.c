@@ -17,8 +17,8 @@
 enum { FILES_NUM = 3 };
 
 struct files {
-    struct worker *home;              /* borrowed */
-    struct current *current;          /* borrowed; outlives us */
+    struct worker *home;     /* borrowed */
+    struct current *current; /* borrowed; outlives us */
     struct log log;
     struct files_options options;     /* its texts are owned */
     uv_fs_event_t folders[FILES_NUM]; /* one for each file's folder */
@@ -26,8 +26,8 @@ struct files {
     struct timer poll;
     int open_handles;
     uint64_t generation;
-    uint64_t seen;                    /* hash of what was read last, taken or refused */
-    struct failure refusal;           /* reason NULL: the files are in force */
+    uint64_t seen;          /* hash of what was read last, taken or refused */
+    struct failure refusal; /* reason NULL: the files are in force */
     void (*closed)(void *user);
     void *closed_user;
 };
@@ -46,7 +46,8 @@ static void files_texts_clear(struct files_texts *texts)
     buffer_clear(&texts->bundle);
 }
 
-static enum status files_read(const struct files_options *options, struct files_texts *texts, struct failure *why)
+static enum status files_read(const struct files_options *options, struct files_texts *texts,
+                              struct failure *why)
 {
     buffer_init(&texts->chain, 2 * SVID_CHAIN_MAX);
     buffer_init(&texts->bundle, BUNDLE_MAX);
@@ -56,9 +57,11 @@ static enum status files_read(const struct files_options *options, struct files_
 }
 
 /* Says which file is wrong: the reason of `cause` goes into the detail. */
-static enum status files_blame(struct failure *why, const char *reason, const char *file, const struct failure *cause)
+static enum status files_blame(struct failure *why, const char *reason, const char *file,
+                               const struct failure *cause)
 {
-    return fail(why, STATUS_CONFIG, reason, "%.100s: %s: %.100s", file, cause->reason, cause->detail);
+    return fail(why, STATUS_CONFIG, reason, "%.100s: %s: %.100s", file, cause->reason,
+                cause->detail);
 }
 
 /* Would a peer accept it, in at least one direction? */
@@ -72,15 +75,18 @@ static enum status files_verify(const struct files_options *options, const struc
     for (size_t i = 0; i < svid_num_certs(svid); i++) {
         chain[i] = svid_cert_der(svid, i);
     }
-    if (verify_peer(bundle, chain, svid_num_certs(svid), VERIFY_SERVER, now_s, &self, NULL) == STATUS_OK ||
-        verify_peer(bundle, chain, svid_num_certs(svid), VERIFY_CLIENT, now_s, &self, &cause) == STATUS_OK) {
+    if (verify_peer(bundle, chain, svid_num_certs(svid), VERIFY_SERVER, now_s, &self, NULL) ==
+            STATUS_OK ||
+        verify_peer(bundle, chain, svid_num_certs(svid), VERIFY_CLIENT, now_s, &self, &cause) ==
+            STATUS_OK) {
         return STATUS_OK;
     }
     return files_blame(why, "files/not-trusted", options->chain_file, &cause);
 }
 
-static enum status files_make(const struct files_options *options, const struct files_texts *texts, int64_t now_s,
-                              uint64_t generation, struct identity_set **out_set, struct failure *why)
+static enum status files_make(const struct files_options *options, const struct files_texts *texts,
+                              int64_t now_s, uint64_t generation, struct identity_set **out_set,
+                              struct failure *why)
 {
     OWNED(key) *key = NULL;
     OWNED(svid) *alone = NULL;
@@ -92,22 +98,23 @@ static enum status files_make(const struct files_options *options, const struct 
     if (key_parse(key_pem, &key, &cause) != STATUS_OK) {
         return files_blame(why, "files/key", options->key_file, &cause);
     }
-    if (svid_parse_pem(buffer_bytes(&texts->chain), (struct bytes){0}, &alone, &cause) != STATUS_OK) {
+    if (svid_parse_pem(buffer_bytes(&texts->chain), (struct bytes){0}, &alone, &cause) !=
+        STATUS_OK) {
         return files_blame(why, "files/chain", options->chain_file, &cause);
     }
     if (svid_parse(svid_chain_der(alone), key, &svid, &cause) != STATUS_OK) {
         return files_blame(why, "files/key-mismatch", options->key_file, &cause);
     }
-    if (bundle_parse_pem(bytes_of(options->trust_domain), buffer_bytes(&texts->bundle), 0, &bundle, &cause) !=
-        STATUS_OK) {
+    if (bundle_parse_pem(bytes_of(options->trust_domain), buffer_bytes(&texts->bundle), 0, &bundle,
+                         &cause) != STATUS_OK) {
         return files_blame(why, "files/bundle", options->bundle_file, &cause);
     }
     TRY(files_verify(options, svid, bundle, now_s, why));
     return identity_set_make(svid, bundle, generation, out_set, why);
 }
 
-enum status files_load(const struct files_options *options, int64_t now_unix_s, struct identity_set **out_set,
-                       struct failure *why)
+enum status files_load(const struct files_options *options, int64_t now_unix_s,
+                       struct identity_set **out_set, struct failure *why)
 {
     CLEARED(files_texts) texts = {0};
 
@@ -132,16 +139,19 @@ static void files_tell(struct files *files, const struct failure *why)
 
     if (why->reason != NULL) {
         metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why->reason, 1);
-        log_event(&files->log, LOG_ERROR, "identity.refused", LOG_FAILURE(why),
-                  LOG_TEXT("message", set == NULL ? "no identity" : "the old identity stays in force"));
+        log_event(
+            &files->log, LOG_ERROR, "identity.refused", LOG_FAILURE(why),
+            LOG_TEXT("message", set == NULL ? "no identity" : "the old identity stays in force"));
     } else {
         const struct svid *svid = identity_set_svid(set);
 
         metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
         metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, svid_expires_at(svid));
-        metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)files->generation);
+        metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE,
+                          (int64_t)files->generation);
         log_event(&files->log, LOG_INFO, "identity.loaded", LOG_TEXT("id", svid_id(svid)->text),
-                  LOG_TEXT("serial", svid_serial_hex(svid)), LOG_INT("generation", files->generation),
+                  LOG_TEXT("serial", svid_serial_hex(svid)),
+                  LOG_INT("generation", files->generation),
                   LOG_INT("not_after", svid_expires_at(svid)));
     }
     if (files->options.loaded != NULL) {
@@ -163,7 +173,8 @@ static enum status files_look(struct files *files, struct failure *why)
     }
     files->seen = seen;
     if (status == STATUS_OK) {
-        status = files_make(&files->options, &texts, clock_unix_s(), files->generation + 1, &set, &cause);
+        status = files_make(&files->options, &texts, clock_unix_s(), files->generation + 1, &set,
+                            &cause);
     }
     files->refusal = cause;
     if (status == STATUS_OK) {
@@ -196,20 +207,23 @@ static void files_changed(uv_fs_event_t *handle, const char *name, int events, i
 
 static void files_watch(struct files *files)
 {
-    const char *paths[FILES_NUM] = {files->options.chain_file, files->options.key_file, files->options.bundle_file};
+    const char *paths[FILES_NUM] = {files->options.chain_file, files->options.key_file,
+                                    files->options.bundle_file};
 
     for (size_t i = 0; i < FILES_NUM; i++) {
         const char *slash = strrchr(paths[i], '/');
-        char *folder = slash == NULL    ? memory_text(".")
-                       : slash == paths[i] ? memory_text("/")
-                                           : memory_format("%.*s", (int)(slash - paths[i]), paths[i]);
+        char *folder = slash == NULL ? memory_text(".")
+                       : slash == paths[i]
+                           ? memory_text("/")
+                           : memory_format("%.*s", (int)(slash - paths[i]), paths[i]);
 
         if (uv_fs_event_init(&files->home->loop, &files->folders[i]) != 0) {
             abort();
         }
         files->folders[i].data = files;
         files->open_handles++;
-        (void)uv_fs_event_start(&files->folders[i], files_changed, folder, 0); /* refused: the poll remains */
+        (void)uv_fs_event_start(&files->folders[i], files_changed, folder,
+                                0); /* refused: the poll remains */
         free(folder);
     }
     timer_start(&files->poll, FILES_POLL_MS, FILES_POLL_MS);
@@ -248,8 +262,9 @@ static void files_folder_closed(uv_handle_t *handle)
     files_handle_closed(handle->data);
 }
 
-enum status files_start(struct worker *home, struct current *current, const struct files_options *options,
-                        struct files **out_files, struct failure *why)
+enum status files_start(struct worker *home, struct current *current,
+                        const struct files_options *options, struct files **out_files,
+                        struct failure *why)
 {
     struct files *files = memory_make(sizeof *files);
     enum status status;

@@ -20,9 +20,9 @@
 struct files;
 
 struct files_options {
-    const char *chain_file;  /* leaf first */
-    const char *key_file;    /* the leaf's */
-    const char *bundle_file; /* roots */
+    const char *chain_file;   /* leaf first */
+    const char *key_file;     /* the leaf's */
+    const char *bundle_file;  /* roots */
     const char *trust_domain; /* whose roots the bundle holds */
     /* Each load that changed something: why NULL when it is in force, else the refusal. May be NULL. */
     void (*loaded)(void *user, const struct failure *why);
@@ -31,8 +31,9 @@ struct files_options {
 
 /*
  * files_load reads the three and makes an identity set. *out_set is a reference to drop.
- * STATUS_CONFIG "files/chain", "files/key", "files/key-mismatch", "files/bundle", "files/not-trusted" (the chain does not
- * verify to the bundle now): the detail names the file and what is wrong. STATUS_NOT_FOUND "file/missing".
+ * STATUS_CONFIG "files/chain", "files/key", "files/key-mismatch", "files/bundle", "files/not-trusted"
+ * (the chain does not verify to the bundle now): the detail names the file and what is wrong.
+ * STATUS_NOT_FOUND "file/missing", "secret/no-file".
  */
 enum status files_load(const struct files_options *options, int64_t now_unix_s,
                        struct identity_set **out_set, struct failure *why) MUST_USE;
@@ -41,8 +42,9 @@ enum status files_load(const struct files_options *options, int64_t now_unix_s,
  * files_start loads them, publishes the set through `current`, and watches. It refuses, and starts nothing,
  * when the first load fails: see files_load. Strings are copied. Home's thread.
  */
-enum status files_start(struct worker *home, struct current *current, const struct files_options *options,
-                        struct files **out_files, struct failure *why) MUST_USE;
+enum status files_start(struct worker *home, struct current *current,
+                        const struct files_options *options, struct files **out_files,
+                        struct failure *why) MUST_USE;
 
 /* files_close stops watching, frees it and then calls closed(user) on the loop (NULL: nobody). */
 void files_close(struct files *files, void (*closed)(void *user), void *user);

@@ -18,32 +18,33 @@ int64_t schedule_renewal_moment(int64_t issued_at, int64_t expires_at, uint32_t 
     return issued_at + first + (int64_t)(((unsigned __int128)(uint64_t)(width + 1) * drawn) >> 32);
 }
 
-bool schedule_make(int64_t issued_at, int64_t renew_at, int64_t not_after, int64_t server_ms,
-                   struct schedule_now now, uint32_t drawn, struct schedule *out_schedule)
+bool schedule_make(const struct schedule_told *told, struct schedule_now now, uint32_t drawn,
+                   struct schedule *out_schedule)
 {
     const int64_t far = INT64_MAX / 100000; /* so that no product below overflows */
     int64_t life;
 
-    if (issued_at < 0 || not_after <= issued_at || not_after > far || server_ms < 0 ||
-        server_ms / 1000 >= not_after) {
+    if (told->issued_at < 0 || told->not_after <= told->issued_at || told->not_after > far ||
+        told->server_ms < 0 || told->server_ms / 1000 >= told->not_after) {
         return false;
     }
-    life = not_after - issued_at;
-    if (renew_at < issued_at + life * SCHEDULE_FROM / 100 ||
-        renew_at > issued_at + (life * SCHEDULE_TO + 99) / 100) {
-        renew_at = schedule_renewal_moment(issued_at, not_after, drawn);
+    life = told->not_after - told->issued_at;
+    out_schedule->issued_at = told->issued_at;
+    out_schedule->renew_at = told->renew_at;
+    if (told->renew_at < told->issued_at + life * SCHEDULE_FROM / 100 ||
+        told->renew_at > told->issued_at + (life * SCHEDULE_TO + 99) / 100) {
+        out_schedule->renew_at = schedule_renewal_moment(told->issued_at, told->not_after, drawn);
     }
-    out_schedule->issued_at = issued_at;
-    out_schedule->renew_at = renew_at;
-    out_schedule->not_after = not_after;
-    out_schedule->heard_server_ms = server_ms;
+    out_schedule->not_after = told->not_after;
+    out_schedule->heard_server_ms = told->server_ms;
     out_schedule->heard = now;
     return true;
 }
 
 static int64_t schedule_boot_passed_ms(const struct schedule *schedule, struct schedule_now now)
 {
-    return now.boot_ms > schedule->heard.boot_ms ? (int64_t)(now.boot_ms - schedule->heard.boot_ms) : 0;
+    return now.boot_ms > schedule->heard.boot_ms ? (int64_t)(now.boot_ms - schedule->heard.boot_ms)
+                                                 : 0;
 }
 
 static int64_t schedule_wall_passed_ms(const struct schedule *schedule, struct schedule_now now)
@@ -68,7 +69,8 @@ static int64_t schedule_span_ms(const struct schedule *schedule, int64_t server_
 
 static int64_t schedule_worry_at(const struct schedule *schedule)
 {
-    return schedule->issued_at + (schedule->not_after - schedule->issued_at) * SCHEDULE_WORRIED / 100;
+    return schedule->issued_at +
+           (schedule->not_after - schedule->issued_at) * SCHEDULE_WORRIED / 100;
 }
 
 enum schedule_verdict schedule_judge(const struct schedule *schedule, struct schedule_now now)

@@ -41,12 +41,21 @@ enum schedule_verdict {
  */
 int64_t schedule_renewal_moment(int64_t issued_at, int64_t expires_at, uint32_t drawn);
 
+/* What a reply says of a certificate: Unix s, and ms where the name says so, on the server's clock. */
+struct schedule_told {
+    int64_t issued_at;
+    int64_t renew_at;
+    int64_t not_after;
+    int64_t server_ms; /* the server's clock when it answered */
+};
+
 /*
- * schedule_make takes over what a reply says. A renew_at outside of [33 %, 50 %] of life is replaced by our
- * own draw. False, and *out_schedule untouched, when not_after is not after issued_at or the server's time.
+ * schedule_make takes over what a reply says, heard at `now`. A renew_at outside of [33 %, 50 %] of
+ * life is replaced by our own draw. False, and *out_schedule untouched, when not_after is not after
+ * issued_at or the server's time.
  */
-bool schedule_make(int64_t issued_at, int64_t renew_at, int64_t not_after, int64_t server_ms,
-                   struct schedule_now now, uint32_t drawn, struct schedule *out_schedule);
+bool schedule_make(const struct schedule_told *told, struct schedule_now now, uint32_t drawn,
+                   struct schedule *out_schedule);
 
 /* schedule_judge says where in its life the certificate is. */
 enum schedule_verdict schedule_judge(const struct schedule *schedule, struct schedule_now now);

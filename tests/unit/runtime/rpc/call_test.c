@@ -10,14 +10,15 @@
 
 SUITE(rpc_call, .timeout = 60);
 
-static struct rpc_client_credentials *credentials_of(struct rig *rig, struct rpc_channel **out_channel)
+static struct rpc_client_credentials *credentials_of(struct rig *rig,
+                                                     struct rpc_channel **out_channel)
 {
     struct rpc_client_trust trust = rig_trust(rig, NULL);
     struct rpc_client_credentials *credentials = NULL;
 
     cr_assert_eq(rpc_client_credentials_make(rig->queue, &trust, &credentials, NULL), STATUS_OK);
-    cr_assert_eq(rpc_channel_make(rig->queue, rig->address, rpc_client_credentials_raw(credentials), out_channel,
-                                  NULL),
+    cr_assert_eq(rpc_channel_make(rig->queue, rig->address, rpc_client_credentials_raw(credentials),
+                                  out_channel, NULL),
                  STATUS_OK);
     return credentials;
 }
@@ -35,7 +36,8 @@ Test(rpc_call, a_unary_call_gives_one_message_and_one_end_with_the_servers_time)
     cr_assert_eq(end.messages, 1);
     cr_assert_eq(end.events, 2);
     cr_assert(bytes_equal_text(buffer_bytes(&end.reply), "hello"));
-    cr_assert(end.server_time_ms > clock_unix_ms() - 10000 && end.server_time_ms <= clock_unix_ms());
+    cr_assert(end.server_time_ms > clock_unix_ms() - 10000 &&
+              end.server_time_ms <= clock_unix_ms());
     rpc_channel_drop(&channel);
     rpc_client_credentials_drop(&credentials);
     rig_turn(&rig, 50);
@@ -114,7 +116,8 @@ Test(rpc_call, ends_at_its_deadline_and_the_handler_learns_it)
     struct rig rig;
     struct rpc_channel *channel;
     struct rpc_call *call = NULL;
-    struct rpc_call_options options = {.method = "/test.Echo/Never", .limit_ms = 300, .request = {0}};
+    struct rpc_call_options options = {
+        .method = "/test.Echo/Never", .limit_ms = 300, .request = {0}};
     CLEARED(rig_end) end = {0};
 
     rig_open(&rig, RIG_CONTROL);
@@ -138,7 +141,8 @@ Test(rpc_call, nothing_comes_after_a_drop)
     struct rig rig;
     struct rpc_channel *channel;
     struct rpc_call *call = NULL;
-    struct rpc_call_options options = {.method = "/test.Echo/Never", .limit_ms = 5000, .request = {0}};
+    struct rpc_call_options options = {
+        .method = "/test.Echo/Never", .limit_ms = 5000, .request = {0}};
     CLEARED(rig_end) end = {0};
 
     rig_open(&rig, RIG_CONTROL);
@@ -161,7 +165,8 @@ Test(rpc_call, may_be_dropped_at_once_and_from_its_own_event)
     struct rig rig;
     struct rpc_channel *channel;
     struct rpc_call *call = NULL;
-    struct rpc_call_options options = {.method = "/test.Echo/Echo", .limit_ms = 5000, .request = {0}};
+    struct rpc_call_options options = {
+        .method = "/test.Echo/Echo", .limit_ms = 5000, .request = {0}};
     CLEARED(rig_end) end = {0};
 
     rig_open(&rig, RIG_CONTROL);
@@ -183,15 +188,18 @@ Test(rpc_call, streams_have_the_same_shape)
     struct rig rig;
     struct rpc_channel *channel;
     struct rpc_call *call = NULL;
-    struct rpc_call_options options = {.method = "/test.Echo/Stream", .limit_ms = 5000, .streaming = true};
+    struct rpc_call_options options = {
+        .method = "/test.Echo/Stream", .limit_ms = 5000, .streaming = true};
     CLEARED(rig_end) end = {0};
 
     rig_open(&rig, RIG_CONTROL);
     struct rpc_client_credentials *credentials = credentials_of(&rig, &channel);
     cr_assert_eq(rpc_call_start(channel, &options, rig_event, &end, &call, NULL), STATUS_OK);
-    cr_assert_eq(rpc_call_send(call, bytes_of("too early"), NULL), STATUS_WAIT, "metadata is on its way");
+    cr_assert_eq(rpc_call_send(call, bytes_of("too early"), NULL), STATUS_WAIT,
+                 "metadata is on its way");
     for (unsigned i = 1; i <= 3; i++) {
-        for (unsigned wait = 0; wait < 100 && rpc_call_send(call, bytes_of("again"), NULL) != STATUS_OK; wait++) {
+        for (unsigned wait = 0;
+             wait < 100 && rpc_call_send(call, bytes_of("again"), NULL) != STATUS_OK; wait++) {
             rig_turn(&rig, 10);
         }
         for (unsigned wait = 0; wait < 100 && end.messages < i; wait++) {
@@ -218,7 +226,8 @@ Test(rpc_call, a_server_that_closes_ends_open_calls)
     struct rig rig;
     struct rpc_channel *channel;
     struct rpc_call *call = NULL;
-    struct rpc_call_options options = {.method = "/test.Echo/Never", .limit_ms = 60000, .request = {0}};
+    struct rpc_call_options options = {
+        .method = "/test.Echo/Never", .limit_ms = 60000, .request = {0}};
     CLEARED(rig_end) end = {0};
 
     rig_open(&rig, RIG_CONTROL);
@@ -246,7 +255,8 @@ Test(rpc_call, nobody_there_is_unavailable_with_a_word)
     struct rpc_client_trust trust = rig_trust(&rig, NULL);
     struct rpc_client_credentials *credentials = NULL;
     cr_assert_eq(rpc_client_credentials_make(rig.queue, &trust, &credentials, NULL), STATUS_OK);
-    cr_assert_eq(rpc_channel_make(rig.queue, "127.0.0.1:1", rpc_client_credentials_raw(credentials), &channel, NULL),
+    cr_assert_eq(rpc_channel_make(rig.queue, "127.0.0.1:1", rpc_client_credentials_raw(credentials),
+                                  &channel, NULL),
                  STATUS_OK);
     rig_call_on(&rig, channel, "/test.Echo/Echo", bytes_of("x"), &end);
     cr_assert_eq(end.code, RPC_UNAVAILABLE);
@@ -259,8 +269,9 @@ Test(rpc_call, nobody_there_is_unavailable_with_a_word)
 
 Test(rpc_call, targets_that_are_no_host_and_port_are_refused)
 {
-    static const char *const wrong[] = {"", "host", "host:", "host:0", "host:65536", "host:http", ":80", "a b:80",
-                                        "[::1:80", "[zz]:80", "dns:///x:1", "xds:///x:1"};
+    static const char *const wrong[] = {"",           "host",      "host:",      "host:0",
+                                        "host:65536", "host:http", ":80",        "a b:80",
+                                        "[::1:80",    "[zz]:80",   "dns:///x:1", "xds:///x:1"};
     struct rig rig;
 
     rig_open(&rig, RIG_CONTROL);
@@ -271,7 +282,8 @@ Test(rpc_call, targets_that_are_no_host_and_port_are_refused)
         struct rpc_channel *channel = NULL;
         struct failure why = {0};
 
-        cr_assert_eq(rpc_channel_make(rig.queue, wrong[i], rpc_client_credentials_raw(credentials), &channel, &why),
+        cr_assert_eq(rpc_channel_make(rig.queue, wrong[i], rpc_client_credentials_raw(credentials),
+                                      &channel, &why),
                      STATUS_CONFIG, "%s", wrong[i]);
         cr_assert_str_eq(why.reason, "rpc/target");
     }
@@ -292,7 +304,8 @@ Test(rpc_call, names_and_ipv6_reach_a_server)
     rig_call(&rig, credentials, "/test.Echo/Echo", "by name", &end);
     cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
     rig_end_clear(&end);
-    (void)snprintf(rig.address, sizeof rig.address, "[::ffff:127.0.0.1]:%u", rpc_server_port(rig.server));
+    (void)snprintf(rig.address, sizeof rig.address, "[::ffff:127.0.0.1]:%u",
+                   rpc_server_port(rig.server));
     rig_call(&rig, credentials, "/test.Echo/Echo", "by address", &end);
     cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
     rpc_client_credentials_drop(&credentials);

@@ -21,10 +21,10 @@ Test(codec, gives_back_what_was_packed)
 
     buffer_init(&packed, 1024);
     request.token = (ProtobufCBinaryData){.len = 5, .data = token};
-    request.instance_id = (char *)(uintptr_t)"one";
+    request.instance_id = (char *)(uintptr_t) "one";
     cr_assert_eq(codec_pack(&request.base, &packed, NULL), STATUS_OK);
-    cr_assert_eq(codec_unpack(&mesh__v1__bootstrap_request__descriptor, buffer_bytes(&packed), CODEC_BUDGET, &message,
-                              NULL),
+    cr_assert_eq(codec_unpack(&mesh__v1__bootstrap_request__descriptor, buffer_bytes(&packed),
+                              CODEC_BUDGET, &message, NULL),
                  STATUS_OK);
     const Mesh__V1__BootstrapRequest *read = (const void *)message;
     cr_assert_eq(read->token.len, 5);
@@ -38,7 +38,8 @@ Test(codec, an_empty_message_is_the_message_of_zeros)
 {
     ProtobufCMessage *message = NULL;
 
-    cr_assert_eq(codec_unpack(&mesh__v1__issue_reply__descriptor, (struct bytes){0}, CODEC_BUDGET, &message, NULL),
+    cr_assert_eq(codec_unpack(&mesh__v1__issue_reply__descriptor, (struct bytes){0}, CODEC_BUDGET,
+                              &message, NULL),
                  STATUS_OK);
     cr_assert_null(((const Mesh__V1__IssueReply *)(const void *)message)->bundle);
     codec_free(message);
@@ -48,7 +49,8 @@ Test(codec, refuses_what_is_no_message)
 {
     static const struct {
         const char *hex;
-    } cases[] = {{"0a"}, {"0aff"}, {"0affffffff7f00"}, {"07"}, {"ffffffffffffffffffff01"}, {"1203"}, {"28"}};
+    } cases[] = {{"0a"},   {"0aff"}, {"0affffffff7f00"}, {"07"}, {"ffffffffffffffffffff01"},
+                 {"1203"}, {"28"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t raw[32];
@@ -56,8 +58,9 @@ Test(codec, refuses_what_is_no_message)
         struct failure why = {0};
 
         cr_assert(bytes_from_hex(bytes_of(cases[i].hex), raw, strlen(cases[i].hex) / 2));
-        cr_assert_eq(codec_unpack(&mesh__v1__issue_reply__descriptor, bytes_make(raw, strlen(cases[i].hex) / 2),
-                                  CODEC_BUDGET, &message, &why),
+        cr_assert_eq(codec_unpack(&mesh__v1__issue_reply__descriptor,
+                                  bytes_make(raw, strlen(cases[i].hex) / 2), CODEC_BUDGET, &message,
+                                  &why),
                      STATUS_PROTOCOL, "%s", cases[i].hex);
         cr_assert_str_eq(why.reason, "codec/malformed");
         cr_assert_null(message);
@@ -75,8 +78,8 @@ Test(codec, I17_what_a_message_may_cost_is_bounded)
         raw[i] = 0x0a; /* chain_der, empty */
         raw[i + 1] = 0;
     }
-    cr_assert_eq(codec_unpack(&mesh__v1__issue_reply__descriptor, bytes_make(raw, sizeof raw), CODEC_BUDGET, &message,
-                              &why),
+    cr_assert_eq(codec_unpack(&mesh__v1__issue_reply__descriptor, bytes_make(raw, sizeof raw),
+                              CODEC_BUDGET, &message, &why),
                  STATUS_LIMIT);
     cr_assert_str_eq(why.reason, "codec/too-big");
     cr_assert_null(message);
@@ -99,7 +102,8 @@ Test(codec, packing_holds_the_buffers_bound)
 Test(codec, a_grpc_buffer_gives_its_bytes_back_in_one_piece)
 {
     grpc_init();
-    grpc_slice parts[2] = {grpc_slice_from_copied_string("one"), grpc_slice_from_copied_string("two")};
+    grpc_slice parts[2] = {grpc_slice_from_copied_string("one"),
+                           grpc_slice_from_copied_string("two")};
     grpc_byte_buffer *several = grpc_raw_byte_buffer_create(parts, 2);
     grpc_byte_buffer *single = codec_to_grpc(bytes_of("three"));
     CLEARED(buffer) read = {0};
@@ -123,7 +127,8 @@ Test(codec, a_compressed_or_too_long_message_is_refused)
 
     grpc_init();
     grpc_slice part = grpc_slice_from_copied_string("one");
-    grpc_byte_buffer *compressed = grpc_raw_compressed_byte_buffer_create(&part, 1, GRPC_COMPRESS_GZIP);
+    grpc_byte_buffer *compressed =
+        grpc_raw_compressed_byte_buffer_create(&part, 1, GRPC_COMPRESS_GZIP);
     grpc_byte_buffer *too_long = codec_to_grpc(bytes_make(big, sizeof big));
     buffer_init(&read, RPC_MESSAGE_MAX);
     cr_assert_eq(codec_from_grpc(compressed, &read, &why), STATUS_PROTOCOL);

@@ -145,11 +145,13 @@ static bool raw_server_close(struct raw_server *raw)
 
     grpc_call_details_init(&details);
     grpc_metadata_array_init(&metadata);
-    (void)grpc_server_request_call(raw->server, &call, &details, &metadata, raw->queue, raw->queue, (void *)1);
+    (void)grpc_server_request_call(raw->server, &call, &details, &metadata, raw->queue, raw->queue,
+                                   (void *)1);
     grpc_server_shutdown_and_notify(raw->server, raw->queue, (void *)2);
     grpc_server_cancel_all_calls(raw->server);
     for (int events = 0; events < 2; events++) {
-        grpc_event event = grpc_completion_queue_next(raw->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        grpc_event event =
+            grpc_completion_queue_next(raw->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 
         arrived = arrived || (event.tag == (void *)1 && event.success != 0);
     }
@@ -233,7 +235,8 @@ static void *plain_server_run(void *user)
         (void)!write(client, settings, 9);
     }
     while (plain->heard_len < sizeof plain->heard) {
-        ssize_t got = read(client, plain->heard + plain->heard_len, sizeof plain->heard - plain->heard_len);
+        ssize_t got =
+            read(client, plain->heard + plain->heard_len, sizeof plain->heard - plain->heard_len);
 
         if (got <= 0) {
             break;
@@ -436,7 +439,8 @@ Test(rpc_credentials, a_leaf_that_ends_on_a_live_connection_ends_its_right_at_on
     rig_open(&rig, RIG_CONTROL);
     struct rpc_client_trust trust = rig_trust(&rig, identity_set_svid(rig.web));
     cr_assert_eq(rpc_client_credentials_make(rig.queue, &trust, &credentials, NULL), STATUS_OK);
-    cr_assert_eq(rpc_channel_make(rig.queue, rig.address, rpc_client_credentials_raw(credentials), &channel, NULL),
+    cr_assert_eq(rpc_channel_make(rig.queue, rig.address, rpc_client_credentials_raw(credentials),
+                                  &channel, NULL),
                  STATUS_OK);
     rig_call_on(&rig, channel, "/test.Echo/Who", bytes_of("?"), &end);
     cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
@@ -483,17 +487,20 @@ Test(rpc_credentials, a_new_identity_is_for_new_connections_and_a_fresh_channel_
     rig_open(&rig, RIG_CONTROL);
     struct rpc_client_trust trust = rig_trust(&rig, NULL);
     cr_assert_eq(rpc_client_credentials_make(rig.queue, &trust, &credentials, NULL), STATUS_OK);
-    cr_assert_eq(rpc_channel_make(rig.queue, rig.address, rpc_client_credentials_raw(credentials), &old_channel, NULL),
+    cr_assert_eq(rpc_channel_make(rig.queue, rig.address, rpc_client_credentials_raw(credentials),
+                                  &old_channel, NULL),
                  STATUS_OK);
     rig_call_on(&rig, old_channel, "/test.Echo/Echo", bytes_of("1"), &end);
     cr_assert_eq(end.code, RPC_OK);
     rig_end_clear(&end);
-    cr_assert_eq(rpc_server_credentials_set(rig.server_credentials, rig.web, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(rpc_server_credentials_set(rig.server_credentials, rig.web, &why), STATUS_OK, "%s",
+                 why.detail);
     rig_call_on(&rig, old_channel, "/test.Echo/Echo", bytes_of("2"), &end);
     cr_assert_eq(end.code, RPC_OK, "the live connection keeps what it began with");
     rig_end_clear(&end);
     rig_call(&rig, credentials, "/test.Echo/Echo", "3", &end);
-    cr_assert_eq(end.code, RPC_UNAVAILABLE, "same address, same credentials, but a connection of its own");
+    cr_assert_eq(end.code, RPC_UNAVAILABLE,
+                 "same address, same credentials, but a connection of its own");
     cr_assert_str_eq(rpc_client_credentials_refusal(credentials)->reason, "rpc/other-identity");
     rpc_channel_drop(&old_channel);
     rpc_client_credentials_drop(&credentials);
@@ -533,13 +540,14 @@ static void call_with_tickets(struct rig *rig, grpc_ssl_session_cache *cache, st
 
     arguments[1].type = GRPC_ARG_STRING;
     arguments[1].key = (char *)(uintptr_t)GRPC_SSL_TARGET_NAME_OVERRIDE_ARG;
-    arguments[1].value.string = (char *)(uintptr_t)"control.example";
+    arguments[1].value.string = (char *)(uintptr_t) "control.example";
     arguments[2].type = GRPC_ARG_INTEGER;
     arguments[2].key = (char *)(uintptr_t)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL;
     arguments[2].value.integer = 1;
     (void)snprintf(target, sizeof target, "ipv4:%s", rig->address);
     cr_assert_eq(rpc_client_credentials_make(rig->queue, &trust, &credentials, NULL), STATUS_OK);
-    channel = rpc_channel_adopt(rig->queue, grpc_channel_create(target, rpc_client_credentials_raw(credentials), &all));
+    channel = rpc_channel_adopt(
+        rig->queue, grpc_channel_create(target, rpc_client_credentials_raw(credentials), &all));
     rig_call_on(rig, channel, "/test.Echo/Echo", bytes_of("x"), end);
     rpc_channel_drop(&channel);
     rpc_client_credentials_drop(&credentials);
@@ -577,13 +585,15 @@ Test(rpc_credentials, nothing_hangs_when_all_is_given_up_while_the_verifier_is_a
         rig_open(&rig, RIG_CONTROL);
         struct rpc_client_trust trust = rig_trust(&rig, NULL);
         cr_assert_eq(rpc_client_credentials_make(rig.queue, &trust, &credentials, NULL), STATUS_OK);
-        cr_assert_eq(rpc_channel_make(rig.queue, rig.address, rpc_client_credentials_raw(credentials), &channel, NULL),
+        cr_assert_eq(rpc_channel_make(rig.queue, rig.address,
+                                      rpc_client_credentials_raw(credentials), &channel, NULL),
                      STATUS_OK);
         cr_assert_eq(rpc_call_start(channel, &options, rig_event, &end, &call, NULL), STATUS_OK);
         if (after_ms > 0) {
             struct timespec pause = {.tv_nsec = after_ms * 1000000L};
 
-            (void)nanosleep(&pause, NULL); /* gRPC goes on, our loop stands still: the question waits */
+            (void)nanosleep(&pause,
+                            NULL); /* gRPC goes on, our loop stands still: the question waits */
         }
         rpc_call_drop(&call);
         rpc_channel_drop(&channel);

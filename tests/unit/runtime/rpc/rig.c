@@ -99,10 +99,12 @@ void rig_open(struct rig *rig, const char *server_id)
     OWNED(test_ca) *web_leaf = test_ca_leaf(rig->intermediate, RIG_WEB);
     OWNED(svid) *server_svid = test_ca_svid(server_leaf);
     OWNED(svid) *web_svid = test_ca_svid(web_leaf);
-    cr_assert_eq(identity_set_make(server_svid, rig->bundle, 1, &rig->control, &why), STATUS_OK, "%s", why.detail);
-    cr_assert_eq(identity_set_make(web_svid, rig->bundle, 1, &rig->web, &why), STATUS_OK, "%s", why.detail);
-    cr_assert_eq(rpc_server_credentials_make(rig->control, &rig->server_credentials, &why), STATUS_OK, "%s",
+    cr_assert_eq(identity_set_make(server_svid, rig->bundle, 1, &rig->control, &why), STATUS_OK,
+                 "%s", why.detail);
+    cr_assert_eq(identity_set_make(web_svid, rig->bundle, 1, &rig->web, &why), STATUS_OK, "%s",
                  why.detail);
+    cr_assert_eq(rpc_server_credentials_make(rig->control, &rig->server_credentials, &why),
+                 STATUS_OK, "%s", why.detail);
     for (size_t i = 0; i < sizeof rig_methods / sizeof rig_methods[0]; i++) {
         rig_methods[i].service = rig;
     }
@@ -110,7 +112,8 @@ void rig_open(struct rig *rig, const char *server_id)
     options.judge = rpc_server_credentials_judge(rig->server_credentials);
     options.methods = rig_methods;
     options.num_methods = sizeof rig_methods / sizeof rig_methods[0];
-    cr_assert_eq(rpc_server_start(rig->queue, &options, &rig->server, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(rpc_server_start(rig->queue, &options, &rig->server, &why), STATUS_OK, "%s",
+                 why.detail);
     (void)snprintf(rig->address, sizeof rig->address, "127.0.0.1:%u", rpc_server_port(rig->server));
 }
 
@@ -209,39 +212,42 @@ void rig_event(void *user, const struct rpc_event *event)
     }
 }
 
-void rig_call_on(struct rig *rig, struct rpc_channel *channel, const char *method, struct bytes request,
-                 struct rig_end *out_end)
+void rig_call_on(struct rig *rig, struct rpc_channel *channel, const char *method,
+                 struct bytes request, struct rig_end *out_end)
 {
     struct rpc_call_options options = {.method = method, .limit_ms = 8000, .request = request};
     struct rpc_call *call = NULL;
     struct failure why = {0};
 
     memset(out_end, 0, sizeof *out_end);
-    cr_assert_eq(rpc_call_start(channel, &options, rig_event, out_end, &call, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(rpc_call_start(channel, &options, rig_event, out_end, &call, &why), STATUS_OK,
+                 "%s", why.detail);
     cr_assert_eq(out_end->events, 0, "no event comes from within the start");
     rig_run(rig, &out_end->ended);
     rpc_call_drop(&call);
 }
 
-void rig_call(struct rig *rig, struct rpc_client_credentials *credentials, const char *method, const char *request,
-              struct rig_end *out_end)
+void rig_call(struct rig *rig, struct rpc_client_credentials *credentials, const char *method,
+              const char *request, struct rig_end *out_end)
 {
     struct rpc_channel *channel = NULL;
     struct failure why = {0};
 
-    cr_assert_eq(rpc_channel_make(rig->queue, rig->address, rpc_client_credentials_raw(credentials), &channel, &why),
+    cr_assert_eq(rpc_channel_make(rig->queue, rig->address, rpc_client_credentials_raw(credentials),
+                                  &channel, &why),
                  STATUS_OK, "%s", why.detail);
     rig_call_on(rig, channel, method, bytes_of(request), out_end);
     rpc_channel_drop(&channel);
 }
 
-void rig_ask(struct rig *rig, const struct rpc_client_trust *trust, const char *method, const char *request,
-             struct rig_end *out_end, char out_refusal[80])
+void rig_ask(struct rig *rig, const struct rpc_client_trust *trust, const char *method,
+             const char *request, struct rig_end *out_end, char out_refusal[80])
 {
     struct rpc_client_credentials *credentials = NULL;
     struct failure why = {0};
 
-    cr_assert_eq(rpc_client_credentials_make(rig->queue, trust, &credentials, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(rpc_client_credentials_make(rig->queue, trust, &credentials, &why), STATUS_OK,
+                 "%s", why.detail);
     rig_call(rig, credentials, method, request, out_end);
     const struct failure *refusal = rpc_client_credentials_refusal(credentials);
     (void)snprintf(out_refusal, 80, "%s", refusal == NULL ? "" : refusal->reason);

@@ -38,11 +38,11 @@ struct rig_end {
     char reason[80];
     char detail[300];
     int64_t server_time_ms;
-    struct buffer reply; /* the last message */
+    struct buffer reply;             /* the last message */
     struct rpc_call **drop_in_event; /* drop this call from within its first event */
 };
 
-/* rig_open starts loop and gRPC, and a server whose identity is `server_id`; rig_close ends all and checks that nothing hangs. */
+/* rig_open starts loop, gRPC and a server that is `server_id`; rig_close ends all: nothing may hang. */
 void rig_open(struct rig *rig, const char *server_id);
 void rig_close(struct rig *rig);
 
@@ -57,16 +57,16 @@ struct rpc_client_trust rig_trust(const struct rig *rig, struct svid *svid);
 void rig_event(void *user, const struct rpc_event *event);
 
 /* rig_call makes one unary call over a fresh channel with these credentials and waits for its end. */
-void rig_call(struct rig *rig, struct rpc_client_credentials *credentials, const char *method, const char *request,
-              struct rig_end *out_end);
+void rig_call(struct rig *rig, struct rpc_client_credentials *credentials, const char *method,
+              const char *request, struct rig_end *out_end);
 
 /* rig_ask is rig_call with credentials of its own, and gives the verifier's refusal ("" when there was none). */
-void rig_ask(struct rig *rig, const struct rpc_client_trust *trust, const char *method, const char *request,
-             struct rig_end *out_end, char out_refusal[80]);
+void rig_ask(struct rig *rig, const struct rpc_client_trust *trust, const char *method,
+             const char *request, struct rig_end *out_end, char out_refusal[80]);
 
 /* rig_call_on makes one unary call over a channel that stays. */
-void rig_call_on(struct rig *rig, struct rpc_channel *channel, const char *method, struct bytes request,
-                 struct rig_end *out_end);
+void rig_call_on(struct rig *rig, struct rpc_channel *channel, const char *method,
+                 struct bytes request, struct rig_end *out_end);
 
 void rig_end_clear(struct rig_end *end);
 

@@ -47,10 +47,11 @@ void control_rig_step(int64_t s)
     stepped_ms += s * 1000;
 }
 
-static enum status rig_sign(struct signer *signer, struct bytes message, struct buffer *out_signature,
-                            struct failure *why)
+static enum status rig_sign(struct signer *signer, struct bytes message,
+                            struct buffer *out_signature, struct failure *why)
 {
-    struct control_rig *rig = (struct control_rig *)(void *)((char *)signer - offsetof(struct control_rig, signer));
+    struct control_rig *rig =
+        (struct control_rig *)(void *)((char *)signer - offsetof(struct control_rig, signer));
 
     return key_sign(test_ca_key(rig->intermediate), message, out_signature, why);
 }
@@ -95,9 +96,11 @@ static void rig_issue(struct control_rig *rig, struct rpc_exchange *exchange, st
     order.spki_der = rig->foreign_key != NULL ? key_public_spki(rig->foreign_key) : spki;
     memset(order.serial, (int)rig->num_keys, sizeof order.serial);
     buffer_init(&leaf, SIGN_CERTIFICATE_MAX);
-    cr_assert_eq(sign_leaf(&issuer, &order, &leaf, &not_after, &why), STATUS_OK, "%s: %s", why.reason, why.detail);
+    cr_assert_eq(sign_leaf(&issuer, &order, &leaf, &not_after, &why), STATUS_OK, "%s: %s",
+                 why.reason, why.detail);
 
-    ProtobufCBinaryData chain[2] = {{leaf.len, leaf.at}, {intermediate.len, (uint8_t *)(uintptr_t)intermediate.at}};
+    ProtobufCBinaryData chain[2] = {{leaf.len, leaf.at},
+                                    {intermediate.len, (uint8_t *)(uintptr_t)intermediate.at}};
     ProtobufCBinaryData roots[1] = {{root.len, (uint8_t *)(uintptr_t)root.at}};
     bundle.trust_domain = (char *)(uintptr_t)rig->domain;
     bundle.root_der = roots;
@@ -130,7 +133,8 @@ static bool rig_refuses(struct control_rig *rig, struct rpc_exchange *exchange, 
     return true;
 }
 
-static void rig_bootstrap(void *service, struct rpc_exchange *exchange, const struct rpc_event *event)
+static void rig_bootstrap(void *service, struct rpc_exchange *exchange,
+                          const struct rpc_event *event)
 {
     struct control_rig *rig = service;
     ProtobufCMessage *message = NULL;
@@ -139,7 +143,8 @@ static void rig_bootstrap(void *service, struct rpc_exchange *exchange, const st
         return;
     }
     rig->bootstraps++;
-    cr_assert_eq(codec_unpack(&mesh__v1__bootstrap_request__descriptor, event->message, CODEC_BUDGET, &message, NULL),
+    cr_assert_eq(codec_unpack(&mesh__v1__bootstrap_request__descriptor, event->message,
+                              CODEC_BUDGET, &message, NULL),
                  STATUS_OK);
     const Mesh__V1__BootstrapRequest *request = (const void *)message;
     rig_note_key(rig, bytes_make(request->csr_der.data, request->csr_der.len));
@@ -147,7 +152,8 @@ static void rig_bootstrap(void *service, struct rpc_exchange *exchange, const st
         if (bytes_equal_text(bytes_make(request->token.data, request->token.len), rig->token)) {
             rig_issue(rig, exchange, bytes_make(request->csr_der.data, request->csr_der.len));
         } else {
-            rpc_exchange_refuse(exchange, RPC_UNAUTHENTICATED, "join-token/unknown", "no such token");
+            rpc_exchange_refuse(exchange, RPC_UNAUTHENTICATED, "join-token/unknown",
+                                "no such token");
         }
     }
     codec_free(message);
@@ -162,8 +168,10 @@ static void rig_renew(void *service, struct rpc_exchange *exchange, const struct
         return;
     }
     rig->renews++;
-    (void)snprintf(rig->caller, sizeof rig->caller, "%.120s", rpc_credentials_peer(exchange)->id.text);
-    cr_assert_eq(codec_unpack(&mesh__v1__renew_request__descriptor, event->message, CODEC_BUDGET, &message, NULL),
+    (void)snprintf(rig->caller, sizeof rig->caller, "%.120s",
+                   rpc_credentials_peer(exchange)->id.text);
+    cr_assert_eq(codec_unpack(&mesh__v1__renew_request__descriptor, event->message, CODEC_BUDGET,
+                              &message, NULL),
                  STATUS_OK);
     const Mesh__V1__RenewRequest *request = (const void *)message;
     rig_note_key(rig, bytes_make(request->csr_der.data, request->csr_der.len));
@@ -180,8 +188,10 @@ static struct rpc_method rig_methods[] = {
 
 void control_rig_come_back(struct control_rig *rig)
 {
-    int64_t now = clock_unix_s(); /* its leaf outlives every test: its own rotation is not what is tested */
-    OWNED(test_ca) *leaf = test_ca_leaf_between(rig->intermediate, rig->own_id, now - 300, now + 60000);
+    int64_t now =
+        clock_unix_s(); /* its leaf outlives every test: its own rotation is not what is tested */
+    OWNED(test_ca) *leaf =
+        test_ca_leaf_between(rig->intermediate, rig->own_id, now - 300, now + 60000);
     OWNED(svid) *svid = test_ca_svid(leaf);
     OWNED(identity_set) *set = NULL;
     struct rpc_server_options options = {.methods = rig_methods, .num_methods = 2};
@@ -191,12 +201,14 @@ void control_rig_come_back(struct control_rig *rig)
     rig_methods[1].service = rig;
     cr_assert_eq(identity_set_make(svid, rig->bundle, 1, &set, &why), STATUS_OK);
     rig->queue = rpc_queue_start(&rig->home);
-    cr_assert_eq(rpc_server_credentials_make(set, &rig->credentials, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(rpc_server_credentials_make(set, &rig->credentials, &why), STATUS_OK, "%s",
+                 why.detail);
     (void)snprintf(rig->address, sizeof rig->address, "127.0.0.1:%u", rig->port);
     options.address = rig->address;
     options.credentials = rpc_server_credentials_raw(rig->credentials);
     options.judge = rpc_server_credentials_judge(rig->credentials);
-    cr_assert_eq(rpc_server_start(rig->queue, &options, &rig->server, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(rpc_server_start(rig->queue, &options, &rig->server, &why), STATUS_OK, "%s",
+                 why.detail);
     rig->port = rpc_server_port(rig->server);
     (void)snprintf(rig->address, sizeof rig->address, "127.0.0.1:%u", rig->port);
 }
@@ -347,7 +359,8 @@ void control_rig_start(struct control_rig *rig, const struct agent_options *opti
     struct agent_options ordinary = control_rig_agent_options(rig);
     struct failure why = {0};
 
-    cr_assert_eq(agent_start(&rig->home, &rig->current, options == NULL ? &ordinary : options, &rig->agent, &why),
+    cr_assert_eq(agent_start(&rig->home, &rig->current, options == NULL ? &ordinary : options,
+                             &rig->agent, &why),
                  STATUS_OK, "%s", why.detail);
 }
 

@@ -19,52 +19,52 @@
 
 struct control_rig {
     struct worker home;
-    char folder[64];                /* for token and bundle files; removed at the end */
+    char folder[64]; /* for token and bundle files; removed at the end */
     char token_file[96], bundle_file[96];
     struct test_ca *root, *intermediate;
     struct bundle *bundle;
-    struct signer signer;           /* the intermediate's */
+    struct signer signer; /* the intermediate's */
 
-    struct rpc_queue *queue;        /* NULL while the control plane is away */
+    struct rpc_queue *queue; /* NULL while the control plane is away */
     struct rpc_server_credentials *credentials;
     struct rpc_server *server;
     uint16_t port;
     char address[32];
 
     /* what it shall do */
-    const char *own_id;             /* its identity; CONTROL_ID */
-    const char *workload_id;        /* whom it makes of callers; WEB_ID */
-    const char *token;              /* that it takes */
+    const char *own_id;      /* its identity; CONTROL_ID */
+    const char *workload_id; /* whom it makes of callers; WEB_ID */
+    const char *token;       /* that it takes */
     int64_t life_s;
-    uint64_t sequence;              /* of the bundle it tells */
-    const char *domain;             /* of the bundle it tells */
-    struct test_ca *told_root;      /* NULL: the real one */
-    struct key *foreign_key;        /* the leaf is made for this key instead of the caller's */
+    uint64_t sequence;         /* of the bundle it tells */
+    const char *domain;        /* of the bundle it tells */
+    struct test_ca *told_root; /* NULL: the real one */
+    struct key *foreign_key;   /* the leaf is made for this key instead of the caller's */
     bool no_bundle, garbage, silent, wrong_dates;
-    enum rpc_code refuse;           /* RPC_OK: do not */
+    enum rpc_code refuse; /* RPC_OK: do not */
     const char *refuse_reason;
     int64_t refuse_renew_only;
-    int64_t server_ahead_ms;        /* its clock against ours */
+    int64_t server_ahead_ms; /* its clock against ours */
 
     /* what it saw */
     unsigned bootstraps, renews;
-    uint8_t keys[KEYS_MAX][128];    /* public keys, in order of arrival */
+    uint8_t keys[KEYS_MAX][128]; /* public keys, in order of arrival */
     size_t key_lens[KEYS_MAX];
     size_t num_keys;
-    char caller[128];               /* of the last Renew */
+    char caller[128]; /* of the last Renew */
 
     /* the agent under test */
     struct current current;
     struct agent *agent;
     unsigned issued, failed, worried, expired, stepped;
-    struct agent_view last;         /* of the last news */
+    struct agent_view last; /* of the last news */
 };
 
 /* control_rig_open makes all but the agent; control_rig_close ends all, the agent too. */
 void control_rig_open(struct control_rig *rig);
 void control_rig_close(struct control_rig *rig);
 
-/* control_rig_go_away ends the control plane; control_rig_come_back starts it on the same port with a fresh identity. */
+/* control_rig_go_away ends the control plane; control_rig_come_back starts it on the same port. */
 void control_rig_go_away(struct control_rig *rig);
 void control_rig_come_back(struct control_rig *rig);
 

@@ -128,7 +128,8 @@ Test(files, gives_the_identity_in_them)
 
     desk_open(&desk);
     struct files_options options = desk_options(&desk);
-    cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, &why), STATUS_OK, "%s",
+                 why.detail);
     cr_assert_str_eq(svid_id(identity_set_svid(current_get(&desk.current)))->text, WEB_ID);
     cr_assert_null(files_refusal(files));
     desk_close(&desk, files);
@@ -164,7 +165,8 @@ Test(files, that_do_not_fit_together_are_refused_and_the_old_identity_stays)
     cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, NULL), STATUS_OK);
     struct identity_set *before = current_get(&desk.current);
     OWNED(test_ca) *next = test_ca_leaf(desk.intermediate, WEB_ID);
-    desk_write(desk.key, test_ca_key_pem(next)); /* the chain comes later, as it does with some tools */
+    desk_write(desk.key,
+               test_ca_key_pem(next)); /* the chain comes later, as it does with some tools */
     desk_wait(&desk, 3000);
     cr_assert_eq(desk.refused, 1);
     cr_assert_str_eq(desk.reason, "files/key-mismatch");
@@ -221,9 +223,11 @@ Test(files, refuses_at_the_start_what_is_wrong_and_names_the_file)
         desk_open(&desk);
         OWNED(test_ca) *other_root = test_ca_root("example.org");
         OWNED(test_ca) *other = test_ca_leaf(desk.intermediate, WEB_ID);
-        OWNED(test_ca) *old = test_ca_leaf_between(desk.intermediate, WEB_ID, clock_unix_s() - 100, clock_unix_s() - 1);
+        OWNED(test_ca) *old = test_ca_leaf_between(desk.intermediate, WEB_ID, clock_unix_s() - 100,
+                                                   clock_unix_s() - 1);
         if (strcmp(cases[i].spoil, "chain") == 0) {
-            desk_write(desk.chain, bytes_of("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
+            desk_write(desk.chain,
+                       bytes_of("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
         } else if (strcmp(cases[i].spoil, "key") == 0) {
             desk_write(desk.key, bytes_of("no key at all"));
         } else if (strcmp(cases[i].spoil, "bundle") == 0) {
@@ -237,8 +241,8 @@ Test(files, refuses_at_the_start_what_is_wrong_and_names_the_file)
             desk_write(desk.key, test_ca_key_pem(old));
         }
         struct files_options options = desk_options(&desk);
-        cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, &why), STATUS_CONFIG, "%s",
-                     cases[i].spoil);
+        cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, &why), STATUS_CONFIG,
+                     "%s", cases[i].spoil);
         cr_assert_str_eq(why.reason, cases[i].reason, "%s: %s", why.reason, why.detail);
         cr_assert_not_null(strstr(why.detail, cases[i].named), "%s", why.detail);
         cr_assert_null(current_get(&desk.current));

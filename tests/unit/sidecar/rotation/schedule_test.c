@@ -16,7 +16,8 @@ Test(schedule, the_moment_of_renewal_lies_between_a_third_and_a_half_of_life_wha
     for (uint64_t drawn = 0; drawn <= UINT32_MAX; drawn += 104729) {
         int64_t at = schedule_renewal_moment(issued_at, expires_at, (uint32_t)drawn);
 
-        cr_assert(at >= issued_at + 1188 && at <= issued_at + 1800, "drawn %u: %ld", (unsigned)drawn, (long)at);
+        cr_assert(at >= issued_at + 1188 && at <= issued_at + 1800, "drawn %u: %ld",
+                  (unsigned)drawn, (long)at);
     }
     cr_assert_eq(schedule_renewal_moment(issued_at, expires_at, 0), issued_at + 1188);
     cr_assert_eq(schedule_renewal_moment(issued_at, expires_at, UINT32_MAX), issued_at + 1800);
@@ -36,12 +37,15 @@ Test(schedule, lives_of_a_few_seconds_and_of_none_have_a_moment_too)
 
 static const struct schedule_now heard = {.boot_ms = 5000000, .unix_ms = START_S * 1000};
 
+static const struct schedule_told hour_told = {START_S, START_S + 1500, START_S + 3600,
+                                               START_S * 1000};
+
 /* An hour from START_S, renewed after 25 minutes. */
 static struct schedule hour(void)
 {
     struct schedule schedule;
 
-    cr_assert(schedule_make(START_S, START_S + 1500, START_S + 3600, START_S * 1000, heard, 0, &schedule));
+    cr_assert(schedule_make(&hour_told, heard, 0, &schedule));
     return schedule;
 }
 
@@ -61,17 +65,19 @@ Test(schedule, life_goes_from_fresh_to_due_to_worry_to_its_end)
         enum schedule_verdict verdict;
         uint64_t wait_ms;
     } cases[] = {
-        {0, SCHEDULE_FRESH, 1500000},  {1499, SCHEDULE_FRESH, 1000}, {1500, SCHEDULE_DUE, 1200000},
-        {2699, SCHEDULE_DUE, 1000},    {2700, SCHEDULE_WORRY, 900000}, {3599, SCHEDULE_WORRY, 1000},
-        {3600, SCHEDULE_EXPIRED, 0}, {99999, SCHEDULE_EXPIRED, 0},
+        {0, SCHEDULE_FRESH, 1500000}, {1499, SCHEDULE_FRESH, 1000},   {1500, SCHEDULE_DUE, 1200000},
+        {2699, SCHEDULE_DUE, 1000},   {2700, SCHEDULE_WORRY, 900000}, {3599, SCHEDULE_WORRY, 1000},
+        {3600, SCHEDULE_EXPIRED, 0},  {99999, SCHEDULE_EXPIRED, 0},
     };
     struct schedule schedule = hour();
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct schedule_now now = later(cases[i].after_s, cases[i].after_s);
 
-        cr_assert_eq(schedule_judge(&schedule, now), cases[i].verdict, "after %ld s", (long)cases[i].after_s);
-        cr_assert_eq(schedule_wait_ms(&schedule, now), cases[i].wait_ms, "after %ld s", (long)cases[i].after_s);
+        cr_assert_eq(schedule_judge(&schedule, now), cases[i].verdict, "after %ld s",
+                     (long)cases[i].after_s);
+        cr_assert_eq(schedule_wait_ms(&schedule, now), cases[i].wait_ms, "after %ld s",
+                     (long)cases[i].after_s);
     }
 }
 
@@ -80,9 +86,12 @@ Test(schedule, a_suspend_a_snapshot_and_a_clock_set_back_change_nothing_for_the_
     struct schedule schedule = hour();
 
     cr_assert_eq(schedule_judge(&schedule, later(1500, 1500)), SCHEDULE_DUE);
-    cr_assert_eq(schedule_judge(&schedule, later(1500, -86400)), SCHEDULE_DUE, "the wall clock was set back a day");
-    cr_assert_eq(schedule_judge(&schedule, later(0, 1500)), SCHEDULE_DUE, "a snapshot was restored: boot stood still");
-    cr_assert_eq(schedule_judge(&schedule, later(57600, 57600)), SCHEDULE_EXPIRED, "sixteen hours of sleep");
+    cr_assert_eq(schedule_judge(&schedule, later(1500, -86400)), SCHEDULE_DUE,
+                 "the wall clock was set back a day");
+    cr_assert_eq(schedule_judge(&schedule, later(0, 1500)), SCHEDULE_DUE,
+                 "a snapshot was restored: boot stood still");
+    cr_assert_eq(schedule_judge(&schedule, later(57600, 57600)), SCHEDULE_EXPIRED,
+                 "sixteen hours of sleep");
     cr_assert_eq(schedule_judge(&schedule, later(-10, -10)), SCHEDULE_FRESH);
 }
 
@@ -92,7 +101,7 @@ Test(schedule, a_clock_that_is_wrong_by_a_constant_changes_nothing)
         struct schedule_now now = {.boot_ms = 77, .unix_ms = START_S * 1000 + off};
         struct schedule schedule;
 
-        cr_assert(schedule_make(START_S, START_S + 1500, START_S + 3600, START_S * 1000, now, 0, &schedule));
+        cr_assert(schedule_make(&hour_told, now, 0, &schedule));
         cr_assert_eq(schedule_judge(&schedule, now), SCHEDULE_FRESH);
         cr_assert_eq(schedule_budget_s(&schedule, now), 3600);
         cr_assert_eq(schedule_on_our_clock(&schedule, START_S + 1500), START_S + 1500 + off / 1000);
@@ -141,29 +150,34 @@ Test(schedule, dates_that_cannot_be_are_refused)
     struct schedule schedule;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        cr_assert(!schedule_make(cases[i].issued_at, cases[i].issued_at, cases[i].not_after, cases[i].server_ms, heard, 0,
-                                 &schedule),
-                  "case %zu", i);
+        struct schedule_told told = {cases[i].issued_at, cases[i].issued_at, cases[i].not_after,
+                                     cases[i].server_ms};
+
+        cr_assert(!schedule_make(&told, heard, 0, &schedule), "case %zu", i);
     }
 }
 
 Test(schedule, a_renewal_moment_outside_of_its_window_is_replaced)
 {
-    static const int64_t told[] = {0, START_S, START_S + 3599, START_S + 99999, INT64_MAX, -5};
+    static const int64_t moments[] = {0, START_S, START_S + 3599, START_S + 99999, INT64_MAX, -5};
+    struct schedule_told told = hour_told;
     struct schedule schedule;
 
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
-        cr_assert(schedule_make(START_S, told[i], START_S + 3600, START_S * 1000, heard, 0x80000000u, &schedule));
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        told.renew_at = moments[i];
+        cr_assert(schedule_make(&told, heard, 0x80000000u, &schedule));
         cr_assert(schedule.renew_at >= START_S + 1188 && schedule.renew_at <= START_S + 1800);
     }
-    cr_assert(schedule_make(START_S, START_S + 1700, START_S + 3600, START_S * 1000, heard, 0, &schedule));
+    told.renew_at = START_S + 1700;
+    cr_assert(schedule_make(&told, heard, 0, &schedule));
     cr_assert_eq(schedule.renew_at, START_S + 1700, "the server's own draw counts");
 }
 
 Test(schedule, a_step_of_the_clock_is_told_from_a_suspend)
 {
     cr_assert(!schedule_clock_stepped(later(0, 0), later(1, 1), 500));
-    cr_assert(!schedule_clock_stepped(later(0, 0), later(50000, 50000), 500), "a suspend moves both");
+    cr_assert(!schedule_clock_stepped(later(0, 0), later(50000, 50000), 500),
+              "a suspend moves both");
     cr_assert(schedule_clock_stepped(later(0, 0), later(1, 3), 500));
     cr_assert(schedule_clock_stepped(later(0, 0), later(1, -3), 500));
 }
