@@ -169,8 +169,14 @@ static void mesh_turn(struct timer *timer, void *user)
     if (mesh.published < VALUES) {
         struct value *value = value_make(++mesh.published);
 
-        publish(&mesh.home, mesh.workers, WORKERS, &value_type, value, mesh_apply, NULL,
-                mesh_all_have, NULL);
+        publish(&(struct publication){.home = &mesh.home,
+                                      .workers = mesh.workers,
+                                      .num_workers = WORKERS,
+                                      .type = &value_type,
+                                      .apply = mesh_apply,
+                                      .all_have = mesh_all_have,
+                                      .done_user = NULL},
+                value);
         value_drop(value);
     } else if (atomic_load(&senders_left) > 0) {
         timer_start(timer, 1, 0);

@@ -25,6 +25,7 @@ static inline void list_init(struct list *list)
     list->head.prev = &list->head;
 }
 
+/* list_is_empty tells whether there is no link in it. */
 static inline bool list_is_empty(const struct list *list)
 {
     return list->head.next == &list->head;

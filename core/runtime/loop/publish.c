@@ -46,30 +46,28 @@ static void publish_copy_deliver(struct mail *mail)
     }
 }
 
-void publish(struct worker *home, struct worker *workers, unsigned num_workers,
-             const struct publish_type *type, void *value, publish_apply_fn apply, void *user,
-             void (*all_have)(void *done_user), void *done_user)
+void publish(const struct publication *publication, void *value)
 {
-    struct publish_job *job =
-        memory_make(sizeof *job + num_workers * sizeof(struct publish_copy));
+    unsigned count = publication->num_workers;
+    struct publish_job *job = memory_make(sizeof *job + count * sizeof(struct publish_copy));
 
     job->done.deliver = publish_job_done;
-    atomic_init(&job->waiting, num_workers);
-    job->home = home;
-    job->apply = apply;
-    job->user = user;
-    job->all_have = all_have;
-    job->done_user = done_user;
-    if (num_workers == 0) {
-        mailbox_post(&home->mailbox, &job->done);
+    atomic_init(&job->waiting, count);
+    job->home = publication->home;
+    job->apply = publication->apply;
+    job->user = publication->user;
+    job->all_have = publication->all_have;
+    job->done_user = publication->done_user;
+    if (count == 0) {
+        mailbox_post(&job->home->mailbox, &job->done);
     }
-    for (unsigned i = 0; i < num_workers; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct publish_copy *copy = &job->copies[i];
 
         copy->mail.deliver = publish_copy_deliver;
         copy->job = job;
-        copy->worker = &workers[i];
-        copy->value = type->ref(value);
-        mailbox_post(&workers[i].mailbox, &copy->mail);
+        copy->worker = &publication->workers[i];
+        copy->value = publication->type->ref(value);
+        mailbox_post(&copy->worker->mailbox, &copy->mail);
     }
 }

@@ -17,13 +17,22 @@ struct publish_type {
 /* What a worker does with a new value, on its own thread: it takes over the reference to `value`. */
 typedef void (*publish_apply_fn)(struct worker *worker, void *user, void *value);
 
+/* Where values of one kind go. All borrowed for the call of publish(), but what its functions need. */
+struct publication {
+    struct worker *home; /* where all_have() runs; its thread publishes */
+    struct worker *workers;
+    unsigned num_workers;
+    const struct publish_type *type;
+    publish_apply_fn apply;
+    void *user;                        /* apply's */
+    void (*all_have)(void *done_user); /* every worker has the value now; may be NULL */
+    void *done_user;
+};
+
 /*
- * publish gives each of the `num_workers` workers a reference to `value` by its mailbox, where
- * apply(worker, user, value) runs. When all have it, all_have(done_user) runs on `home`'s loop
- * (all_have may be NULL). The caller keeps its own reference. Call on home's thread.
+ * publish gives each worker a reference to `value` by its mailbox, where apply(worker, user, value)
+ * runs. The caller keeps its own reference. Call on home's thread.
  */
-void publish(struct worker *home, struct worker *workers, unsigned num_workers,
-             const struct publish_type *type, void *value, publish_apply_fn apply, void *user,
-             void (*all_have)(void *done_user), void *done_user);
+void publish(const struct publication *publication, void *value);
 
 #endif

@@ -11,8 +11,8 @@ static void signals_arrived(uv_signal_t *handle, int number)
     signals->arrived(signals->user, number);
 }
 
-void signals_start(struct signals *signals, uv_loop_t *loop, void (*arrived)(void *user, int number),
-                   void *user)
+void signals_start(struct signals *signals, uv_loop_t *loop,
+                   void (*arrived)(void *user, int number), void *user)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 

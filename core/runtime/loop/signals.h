@@ -14,8 +14,8 @@ struct signals {
 };
 
 /* signals_start reports TERM, INT and HUP by arrived(user, number), on the loop's thread. */
-void signals_start(struct signals *signals, uv_loop_t *loop, void (*arrived)(void *user, int number),
-                   void *user);
+void signals_start(struct signals *signals, uv_loop_t *loop,
+                   void (*arrived)(void *user, int number), void *user);
 
 /* signals_close ends that; the struct must live until the loop has run its close callbacks. */
 void signals_close(struct signals *signals);

@@ -86,7 +86,8 @@ bool address_equal(const struct address *a, const struct address *b)
 
     if (address_is_unix(a) || address_is_unix(b)) {
         return address_is_unix(a) && address_is_unix(b) &&
-               strncmp(a->at.local.sun_path, b->at.local.sun_path, sizeof a->at.local.sun_path) == 0;
+               strncmp(a->at.local.sun_path, b->at.local.sun_path,
+                       sizeof a->at.local.sun_path) == 0;
     }
     ip_a = address_ip(a);
     ip_b = address_ip(b);

@@ -13,7 +13,8 @@ static enum status relay_flush(struct relay_way *way, struct failure *why)
     while (way->kept != NULL) {
         size_t sent = 0;
 
-        TRY(stream_write(way->to, bytes_make(way->kept + way->kept_used, way->kept_len - way->kept_used),
+        TRY(stream_write(way->to,
+                         bytes_make(way->kept + way->kept_used, way->kept_len - way->kept_used),
                          &sent, why));
         way->kept_used += sent;
         way->bytes += sent;

@@ -41,7 +41,8 @@ bool canary_is(const struct address *destination)
     struct ip ip = address_ip(destination);
     struct ip v4 = ip_of_v4(canary_v4);
 
-    return address_port(destination) == CANARY_PORT && (ip_equal(&ip, &v4) || ip_equal(&ip, &canary_v6));
+    return address_port(destination) == CANARY_PORT &&
+           (ip_equal(&ip, &v4) || ip_equal(&ip, &canary_v6));
 }
 
 void canary_answer(int fd)

@@ -238,7 +238,8 @@ static int inbound_sniff_passed(struct connection *connection)
 static const struct connection_step inbound_steps[CONNECTION_STATES] = {
     [CONNECTION_IDENTITY] = {inbound_identity, LANE_LIMIT_IDENTITY, "inbound/no-identity", NULL},
     [CONNECTION_SNIFF] = {inbound_sniff, LANE_LIMIT_SNIFF, "inbound/silent", inbound_sniff_passed},
-    [CONNECTION_HANDSHAKE] = {inbound_handshake, LANE_LIMIT_HANDSHAKE, "inbound/handshake-late", NULL},
+    [CONNECTION_HANDSHAKE] = {inbound_handshake, LANE_LIMIT_HANDSHAKE, "inbound/handshake-late",
+                              NULL},
     [CONNECTION_AUTHORIZE] = {inbound_authorize, LANE_NO_LIMIT, NULL, NULL},
     [CONNECTION_DIAL] = {inbound_dial, LANE_LIMIT_DIAL, "inbound/application-late", NULL},
     [CONNECTION_RELAY] = {connection_relay, LANE_NO_LIMIT, NULL, NULL},

@@ -141,7 +141,8 @@ static const struct connection_step outbound_steps[CONNECTION_STATES] = {
     [CONNECTION_ROUTE] = {outbound_route, LANE_NO_LIMIT, NULL, NULL},
     [CONNECTION_IDENTITY] = {outbound_identity, LANE_LIMIT_IDENTITY, "outbound/no-identity", NULL},
     [CONNECTION_DIAL] = {outbound_dial, LANE_LIMIT_DIAL, "outbound/peer-late", NULL},
-    [CONNECTION_HANDSHAKE] = {outbound_handshake, LANE_LIMIT_HANDSHAKE, "outbound/handshake-late", NULL},
+    [CONNECTION_HANDSHAKE] = {outbound_handshake, LANE_LIMIT_HANDSHAKE, "outbound/handshake-late",
+                              NULL},
     [CONNECTION_RELAY] = {connection_relay, LANE_NO_LIMIT, NULL, NULL},
 };
 

@@ -139,6 +139,18 @@ static struct lane *proxy_lane_of(struct proxy *proxy, struct worker *worker)
     return &proxy->lanes[worker - proxy->workers].lane;
 }
 
+static void proxy_publish(struct proxy *proxy, const struct publish_type *type,
+                          publish_apply_fn apply, void *value)
+{
+    publish(&(struct publication){.home = proxy->home,
+                                  .workers = proxy->workers,
+                                  .num_workers = proxy->options.num_workers,
+                                  .type = type,
+                                  .apply = apply,
+                                  .user = proxy},
+            value);
+}
+
 static void proxy_apply_context(struct worker *worker, void *user, void *value)
 {
     lane_take_context(proxy_lane_of(user, worker), value);
@@ -149,8 +161,7 @@ enum status proxy_take_identity(struct proxy *proxy, struct identity_set *set, s
     OWNED(tls_context) *context = NULL;
 
     TRY(tls_context_make(set, &proxy->options.posture, &context, why));
-    publish(proxy->home, proxy->workers, proxy->options.num_workers, &slot_type, context,
-            proxy_apply_context, proxy, NULL, NULL);
+    proxy_publish(proxy, &slot_type, proxy_apply_context, context);
     return STATUS_OK;
 }
 
@@ -176,8 +187,7 @@ void proxy_take_snapshot(struct proxy *proxy, struct snapshot *snapshot)
     static const struct publish_type type = {.ref = proxy_snapshot_ref,
                                              .drop = proxy_snapshot_drop};
 
-    publish(proxy->home, proxy->workers, proxy->options.num_workers, &type, snapshot,
-            proxy_apply_snapshot, proxy, NULL, NULL);
+    proxy_publish(proxy, &type, proxy_apply_snapshot, snapshot);
 }
 
 unsigned proxy_num_live(const struct proxy *proxy)

@@ -61,8 +61,8 @@ enum status posture_parse_groups(struct bytes text, struct posture *out_posture,
         }
         if (group == NULL || again || posture.num_groups == POSTURE_GROUPS_MAX) {
             return fail(why, STATUS_CONFIG, "posture/group",
-                        "\"%.*s\" is not a group, or named twice; there are X25519MLKEM768, X25519, "
-                        "P-256 and P-384",
+                        "\"%.*s\" is not a group, or named twice; there are X25519MLKEM768, "
+                        "X25519, P-256 and P-384",
                         (int)(name.len > 40 ? 40 : name.len), (const char *)name.at);
         }
         posture.groups[posture.num_groups++] = group->id;

@@ -308,9 +308,9 @@ enum status tls_stream_handshake(struct stream *stream, struct failure *why)
         tls->done = true;
         if (tls->in_used < tls->in_len) {
             /* Application bytes came right behind the handshake: they are read again later. */
-            stream_unread(tls->lower, bytes_make(worker_scratch(tls->worker, TLS_STREAM_SCRATCH_IN) +
-                                                     tls->in_used,
-                                                 tls->in_len - tls->in_used));
+            const uint8_t *in = worker_scratch(tls->worker, TLS_STREAM_SCRATCH_IN);
+
+            stream_unread(tls->lower, bytes_make(in + tls->in_used, tls->in_len - tls->in_used));
         }
         status = tls_stream_send(tls, why);
         if (tls->kept != NULL) {
@@ -327,7 +327,8 @@ enum status tls_stream_handshake(struct stream *stream, struct failure *why)
     status = tls_stream_broken(tls, answer, why);
     (void)tls_stream_send(tls, &unsent); /* the alert */
     return status == STATUS_CLOSED
-               ? fail(why, STATUS_PROTOCOL, "tls/closed-early", "the peer closed within the handshake")
+               ? fail(why, STATUS_PROTOCOL, "tls/closed-early",
+                      "the peer closed within the handshake")
                : status;
 }
 
@@ -475,9 +476,11 @@ struct stream *tls_stream_start(struct worker *worker, struct tls_context *conte
     tls->lower = lower;
     tls->context = tls_context_ref(context);
     tls->expected_id = expected_id;
-    tls->ssl = SSL_new(role == TLS_SERVER ? tls_context_server(context) : tls_context_client(context));
+    tls->ssl =
+        SSL_new(role == TLS_SERVER ? tls_context_server(context) : tls_context_client(context));
     bio = BIO_new(tls_stream_bio_method);
-    if (tls->ssl == NULL || bio == NULL || SSL_set_ex_data(tls->ssl, tls_stream_ssl_index, tls) != 1) {
+    if (tls->ssl == NULL || bio == NULL ||
+        SSL_set_ex_data(tls->ssl, tls_stream_ssl_index, tls) != 1) {
         abort(); /* small fixed objects */
     }
     BIO_set_data(bio, tls);

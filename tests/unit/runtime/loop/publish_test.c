@@ -89,8 +89,15 @@ static void publish_test_round(int number)
     atomic_init(&value->references, 1);
     value->number = number;
     scene.rounds = number;
-    publish(&scene.home, scene.workers, PUBLISH_TEST_WORKERS, &published_type, value,
-            publish_test_apply, &scene, publish_test_all_have, &scene);
+    publish(&(struct publication){.home = &scene.home,
+                                  .workers = scene.workers,
+                                  .num_workers = PUBLISH_TEST_WORKERS,
+                                  .type = &published_type,
+                                  .apply = publish_test_apply,
+                                  .user = &scene,
+                                  .all_have = publish_test_all_have,
+                                  .done_user = &scene},
+            value);
     published_drop(value);
 }
 
@@ -122,8 +129,12 @@ Test(publish, with_no_workers_all_have_it_at_once_but_from_the_loop)
     struct published value = {.references = 1};
 
     worker_init_main(&scene.home);
-    publish(&scene.home, NULL, 0, &published_type, &value, publish_test_apply, NULL,
-            publish_test_nobody, &scene.home);
+    publish(&(struct publication){.home = &scene.home,
+                                  .type = &published_type,
+                                  .apply = publish_test_apply,
+                                  .all_have = publish_test_nobody,
+                                  .done_user = &scene.home},
+            &value);
     worker_run_main(&scene.home);
     worker_clear(&scene.home);
     cr_assert_eq(atomic_load(&value.references), 1);
