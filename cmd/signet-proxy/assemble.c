@@ -26,7 +26,8 @@
 #define SIDECAR_QUOTE_(number) #number
 #define SIDECAR_QUOTE(number) SIDECAR_QUOTE_(number)
 #define SIDECAR_UV_VERSION                                                                         \
-    SIDECAR_QUOTE(UV_VERSION_MAJOR) "." SIDECAR_QUOTE(UV_VERSION_MINOR) "." SIDECAR_QUOTE(UV_VERSION_PATCH)
+    SIDECAR_QUOTE(UV_VERSION_MAJOR)                                                                \
+    "." SIDECAR_QUOTE(UV_VERSION_MINOR) "." SIDECAR_QUOTE(UV_VERSION_PATCH)
 
 enum { SIDECAR_TICK_MS = 1000, SIDECAR_DRAIN_LOOK_MS = 100 };
 
@@ -71,66 +72,14 @@ static void sidecar_identity_changed(void *user, struct identity_set *set, uint6
     const struct svid *svid = identity_set_svid(set);
     struct failure why = {0};
 
+    (void)generation;
     if (proxy_take_identity(sidecar->proxy, set, &why) != STATUS_OK) {
         log_event(&sidecar->log, LOG_ERROR, "identity.refused", LOG_FAILURE(&why));
         return;
     }
-    metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, svid_expires_at(svid));
-    metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)generation);
     health_set(&sidecar->health, "certificate", HEALTH_YES, "%s, serial %s", svid_id(svid)->text,
                svid_serial_hex(svid));
-    log_event(&sidecar->log, LOG_INFO, "identity.in-force", LOG_TEXT("id", svid_id(svid)->text),
-              LOG_TEXT("serial", svid_serial_hex(svid)), LOG_INT("generation", generation),
-              LOG_INT("not_after", svid_expires_at(svid)));
     footprint_shrink();
-}
-
-static void sidecar_agent_news(void *user, enum agent_news news, const struct agent_view *view)
-{
-    struct sidecar *sidecar = user;
-    struct failure why = {0};
-
-    (void)fail(&why, STATUS_OK, view->last_error_reason, "%s", view->last_error_detail);
-    switch (news) {
-    case AGENT_NEWS_ISSUED:
-        metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
-        metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, view->next_renewal);
-        log_event(&sidecar->log, LOG_INFO, "svid.issued", LOG_TEXT("method", view->method),
-                  LOG_TEXT("serial", view->serial), LOG_INT("not_after", view->not_after),
-                  LOG_INT("next_renewal", view->next_renewal),
-                  LOG_INT("outage_budget_s", view->outage_budget_s));
-        break;
-    case AGENT_NEWS_FAILED:
-        metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why.reason, 1);
-        log_event(&sidecar->log, LOG_WARN, "svid.not-issued", LOG_TEXT("method", view->method),
-                  LOG_FAILURE(&why), LOG_INT("failures", view->failures),
-                  LOG_INT("next_attempt_ms", view->next_attempt_ms),
-                  LOG_INT("outage_budget_s", view->outage_budget_s));
-        break;
-    case AGENT_NEWS_WORRY:
-        log_event(&sidecar->log, LOG_WARN, "svid.renewal-late", LOG_FAILURE(&why),
-                  LOG_INT("outage_budget_s", view->outage_budget_s));
-        break;
-    case AGENT_NEWS_EXPIRED:
-        log_event(&sidecar->log, LOG_ERROR, "svid.expired", LOG_FAILURE(&why),
-                  LOG_TEXT("detail_for_people",
-                           "mutual TLS fails until a new certificate is issued; attempts go on"));
-        break;
-    case AGENT_NEWS_CLOCK:
-        log_event(&sidecar->log, LOG_WARN, "clock.stepped", LOG_INT("skew_ms", view->skew_ms));
-        break;
-    }
-}
-
-static void sidecar_files_loaded(void *user, const struct failure *why)
-{
-    struct sidecar *sidecar = user;
-
-    if (why != NULL) {
-        metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why->reason, 1);
-        log_event(&sidecar->log, LOG_ERROR, "identity.files-refused", LOG_FAILURE(why),
-                  LOG_TEXT("still", "the identity in force stays"));
-    }
 }
 
 static void sidecar_mesh_loaded(void *user, struct snapshot *snapshot,
@@ -172,8 +121,10 @@ static void sidecar_mesh_refused(void *user, enum status status, const struct fa
     struct sidecar *sidecar = user;
     bool has_one = file_source_current(sidecar->mesh) != NULL;
 
-    metrics_add_reason(0, status == STATUS_CONFIG || status == STATUS_PROTOCOL ? METRIC_POLICY_ERRORS
-                                                                                : METRIC_MESH_FILE_ERRORS,
+    metrics_add_reason(0,
+                       status == STATUS_CONFIG || status == STATUS_PROTOCOL
+                           ? METRIC_POLICY_ERRORS
+                           : METRIC_MESH_FILE_ERRORS,
                        LABEL_NONE, LABEL_NONE, why->reason, 1);
     metrics_gauge_set(METRIC_MESH_FILE_BROKEN, LABEL_NONE, LABEL_NONE, 1);
     health_set(&sidecar->health, "policy", has_one ? HEALTH_YES : HEALTH_NO, "%s%s",
@@ -190,10 +141,11 @@ static void sidecar_canary_proved(void *user, bool yes)
     if (yes && health_get(&sidecar->health, "outbound-capture") != HEALTH_YES) {
         log_event(&sidecar->log, LOG_INFO, "capture.outbound-proved");
     }
-    health_set(&sidecar->health, "outbound-capture", yes ? HEALTH_YES : HEALTH_NO, "%s",
-               yes ? "the canary came back"
-                   : "the canary did not come back: did signet-init set the redirection, and does the "
-                     "proxy run as the user it excludes (1337)?");
+    health_set(
+        &sidecar->health, "outbound-capture", yes ? HEALTH_YES : HEALTH_NO, "%s",
+        yes ? "the canary came back"
+            : "the canary did not come back: did signet-init set the redirection, and does the "
+              "proxy run as the user it excludes (1337)?");
 }
 
 /* ---- what the admin pages ask ---- */
@@ -264,21 +216,14 @@ static void sidecar_ticked(struct timer *timer, void *user)
 {
     struct sidecar *sidecar = user;
     struct identity_set *set = current_get(&sidecar->current);
-    struct agent_view view;
 
     (void)timer;
-    if (sidecar->agent != NULL) {
-        agent_look(sidecar->agent, &view);
-        metrics_gauge_set(METRIC_OUTAGE_BUDGET, LABEL_NONE, LABEL_NONE, view.outage_budget_s);
-        if (view.skew_known) {
-            metrics_gauge_set(METRIC_CLOCK_SKEW, LABEL_NONE, LABEL_NONE, -view.skew_ms / 1000);
-        }
-    }
     if (set != NULL && svid_expires_at(identity_set_svid(set)) <= clock_unix_s()) {
         health_set(&sidecar->health, "certificate", HEALTH_NO, "expired at %lld",
                    (long long)svid_expires_at(identity_set_svid(set)));
     }
-    if (sidecar->plan->transparent && health_get(&sidecar->health, "inbound-capture") == HEALTH_UNPROVED &&
+    if (sidecar->plan->transparent &&
+        health_get(&sidecar->health, "inbound-capture") == HEALTH_UNPROVED &&
         metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_MTLS) +
                 metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_PLAINTEXT) >
             0) {
@@ -405,16 +350,12 @@ static enum status sidecar_start_identity(struct sidecar *sidecar, struct failur
         .token_file = settings->token_file,
         .bundle_file = settings->bootstrap_bundle,
         .bundle_sha256 = settings->bundle_sha256,
-        .news = sidecar_agent_news,
-        .user = sidecar,
     };
     struct files_options files = {
         .chain_file = settings->chain_file,
         .key_file = settings->key_file,
         .bundle_file = settings->bundle_file,
         .trust_domain = settings->trust_domain,
-        .loaded = sidecar_files_loaded,
-        .user = sidecar,
     };
 
     current_init(&sidecar->current);
@@ -438,8 +379,8 @@ static void sidecar_start_mesh(struct sidecar *sidecar)
 
     if (sidecar->settings->mesh != NULL) {
         health_set(&sidecar->health, "policy", HEALTH_NO, "not loaded yet");
-        sidecar->mesh = file_source_start(&sidecar->home.loop, sidecar->settings->mesh, &events,
-                                          sidecar);
+        sidecar->mesh =
+            file_source_start(&sidecar->home.loop, sidecar->settings->mesh, &events, sidecar);
     }
     if (sidecar->plan->transparent) {
         health_set(&sidecar->health, "outbound-capture", HEALTH_NO, "the canary is on its way");

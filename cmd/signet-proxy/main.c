@@ -51,15 +51,16 @@ static int main_print_help(void)
     if (setting_print_help(&main_table, &text) != STATUS_OK) {
         return (int)SIDECAR_EXIT_SETTINGS;
     }
-    (void)printf(
-        "%.*s\n"
-        "Examples:\n"
-        "  signet-proxy --check mesh.yaml policies/\n"
-        "  signet-proxy --capture explicit --chain-file web.pem --key-file web.key \\\n"
-        "      --bundle-file ca.pem --outbound 127.0.0.1:9000=10.0.0.2:8443,peer=spiffe://DOMAIN/ns/NS/sa/API\n"
-        "\n"
-        "Exit codes: 0 in order; 2 command line, settings or mesh; 3 identity files; 4 cannot listen.\n",
-        (int)text.len, (const char *)text.at);
+    (void)printf("%.*s\n"
+                 "Examples:\n"
+                 "  signet-proxy --check mesh.yaml policies/\n"
+                 "  signet-proxy --capture explicit --chain-file web.pem --key-file web.key \\\n"
+                 "      --bundle-file ca.pem --outbound "
+                 "127.0.0.1:9000=10.0.0.2:8443,peer=spiffe://DOMAIN/ns/NS/sa/API\n"
+                 "\n"
+                 "Exit codes: 0 in order; 2 command line, settings or mesh; 3 identity files; 4 "
+                 "cannot listen.\n",
+                 (int)text.len, (const char *)text.at);
     return (int)SIDECAR_EXIT_OK;
 }
 

@@ -90,9 +90,10 @@ static enum status sidecar_plan_identity(const struct proxy_settings *settings,
                     "bundle_file");
     }
     if ((settings->bootstrap_bundle != NULL) == (settings->bundle_sha256 != NULL)) {
-        return fail(why, STATUS_CONFIG, "settings/first-bundle",
-                    "set bootstrap_bundle (a PEM file) or bundle_sha256 (a pin), one of them: without "
-                    "it anybody could pose as the control plane");
+        return fail(
+            why, STATUS_CONFIG, "settings/first-bundle",
+            "set bootstrap_bundle (a PEM file) or bundle_sha256 (a pin), one of them: without "
+            "it anybody could pose as the control plane");
     }
     return STATUS_OK;
 }
@@ -101,9 +102,10 @@ static enum status sidecar_plan_mesh(const struct proxy_settings *settings,
                                      struct sidecar_plan *plan, struct failure *why)
 {
     if (plan->transparent && (settings->mesh == NULL || settings->workload == NULL)) {
-        return fail(why, STATUS_CONFIG, "settings/mesh",
-                    "capture is transparent: mesh (the mesh file) and workload (\"namespace/name\") "
-                    "are needed");
+        return fail(
+            why, STATUS_CONFIG, "settings/mesh",
+            "capture is transparent: mesh (the mesh file) and workload (\"namespace/name\") "
+            "are needed");
     }
     if ((settings->mesh == NULL) != (settings->workload == NULL)) {
         return fail(why, STATUS_CONFIG, "settings/mesh", "mesh and workload belong together");
@@ -136,10 +138,12 @@ static enum status sidecar_plan_addresses(const struct proxy_settings *settings,
 {
     struct ip any = {0};
 
-    if (settings->name != NULL && (strchr(settings->name, '/') != NULL || settings->name[0] == '.')) {
-        return fail(why, STATUS_CONFIG, "settings/name",
-                    "name is \"%s\": it becomes a folder's name, without / and not beginning with a dot",
-                    settings->name);
+    if (settings->name != NULL &&
+        (strchr(settings->name, '/') != NULL || settings->name[0] == '.')) {
+        return fail(
+            why, STATUS_CONFIG, "settings/name",
+            "name is \"%s\": it becomes a folder's name, without / and not beginning with a dot",
+            settings->name);
     }
     sidecar_plan_admin(settings, plan);
     if (plan->admin_address != NULL) {
