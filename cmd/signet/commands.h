@@ -35,6 +35,9 @@ int entries_command(int count, char **arguments);
 /* tokens_command is `signet token create`: a join token, into a file. */
 int tokens_command(int count, char **arguments);
 
+/* demo_command is `signet demo`: a whole mesh on this machine, to look at. */
+int demo_command(int count, char **arguments);
+
 /* version_command is `signet version`: this build and its libraries. */
 int version_command(int count, char **arguments);
 

@@ -17,9 +17,9 @@
 #include "cmd/signet/demo_process.h"
 #include "cmd/signet/demo_wire.h"
 
-#define DEMO_CAPTURE_FRAME_MAX (256 * 1024)  /* bytes of one packet, not yet cut up by the kernel */
+#define DEMO_CAPTURE_FRAME_MAX (256 * 1024) /* bytes of one packet, not yet cut up by the kernel */
 #define DEMO_CAPTURE_QUEUE (64 * 1024 * 1024) /* bytes that may wait in the kernel */
-#define DEMO_CAPTURE_REST_MS 50               /* silence after which a capture that shall end does */
+#define DEMO_CAPTURE_REST_MS 50 /* silence after which a capture that shall end does */
 
 struct demo_capture_header {
     uint32_t magic;
@@ -85,7 +85,8 @@ static void demo_capture_loop(int packets, FILE *file)
         }
         len = recv(packets, frame, sizeof frame, 0);
         written += len > 0 ? (size_t)len : 0;
-        if (len > 0 && (written > DEMO_WIRE_FILE_MAX || !demo_capture_store(file, frame, (size_t)len))) {
+        if (len > 0 &&
+            (written > DEMO_WIRE_FILE_MAX || !demo_capture_store(file, frame, (size_t)len))) {
             return; /* full: what was caught until here is judged */
         }
     }

@@ -165,9 +165,9 @@ static enum status demo_mesh_make_folder(const char *path, unsigned owner, struc
 static enum status demo_mesh_write_texts(const struct demo_mesh *mesh, struct failure *why)
 {
     const struct demo_place *places = mesh->net.places;
-    char *text = memory_format(demo_mesh_text, places[DEMO_NET_WEB].address,
-                               places[DEMO_NET_API].address, DEMO_MESH_PORT,
-                               places[DEMO_NET_ROGUE].address, DEMO_MESH_PORT);
+    char *text =
+        memory_format(demo_mesh_text, places[DEMO_NET_WEB].address, places[DEMO_NET_API].address,
+                      DEMO_MESH_PORT, places[DEMO_NET_ROGUE].address, DEMO_MESH_PORT);
     enum status status = demo_state_write("mesh.yaml", text, 0644, 0, why);
 
     free(text);
@@ -229,8 +229,9 @@ static enum status demo_mesh_not_ready(const char *name, struct failure *why)
     for (last = rest; rest.len > 0;) {
         last = bytes_split(&rest, '\n');
     }
-    return fail(why, STATUS_LIMIT, "demo/not-ready", "%s does not become ready; its log: %.*s", name,
-                (int)(last.len < 180 ? last.len : 180), last.len == 0 ? "" : (const char *)last.at);
+    return fail(why, STATUS_LIMIT, "demo/not-ready", "%s does not become ready; its log: %.*s",
+                name, (int)(last.len < 180 ? last.len : 180),
+                last.len == 0 ? "" : (const char *)last.at);
 }
 
 static bool demo_mesh_is_ready(const struct demo_mesh *mesh, enum demo_net_place place)
@@ -268,11 +269,11 @@ enum status demo_mesh_start_control(struct demo_mesh *mesh, struct failure *why)
     char folder[64], listen[32], metrics[32], admin[96], life[16];
     const struct demo_program program = {
         .path = mesh->programs.control,
-        .arguments = DEMO_ARGUMENTS(
-            "signet-control", "--data-dir", DEMO_STATE "/control", "--ca-passphrase-file",
-            DEMO_STATE "/passphrase", "--bundle-out", DEMO_STATE "/bundle.pem", "--listen-address",
-            listen, "--admin-address", admin, "--metrics-address", metrics, "--demo-lifetimes",
-            "--leaf-life-s", life),
+        .arguments = DEMO_ARGUMENTS("signet-control", "--data-dir", DEMO_STATE "/control",
+                                    "--ca-passphrase-file", DEMO_STATE "/passphrase",
+                                    "--bundle-out", DEMO_STATE "/bundle.pem", "--listen-address",
+                                    listen, "--admin-address", admin, "--metrics-address", metrics,
+                                    "--demo-lifetimes", "--leaf-life-s", life),
         .room = DEMO_ROOM_NAMED,
         .netns = place->netns,
         .log = DEMO_MESH_LOGS "/control.log",
@@ -339,8 +340,8 @@ static enum status demo_mesh_start_sidecar(struct demo_mesh *mesh, enum demo_net
     char control[32], token[128], log[128], workload[64], name[64];
     const struct demo_program program = {
         .path = mesh->programs.proxy,
-        .arguments = DEMO_ARGUMENTS("signet-proxy", "--name", name, "--workload", workload, "--mesh",
-                                    DEMO_STATE "/mesh.yaml", "--control-address", control,
+        .arguments = DEMO_ARGUMENTS("signet-proxy", "--name", name, "--workload", workload,
+                                    "--mesh", DEMO_STATE "/mesh.yaml", "--control-address", control,
                                     "--token-file", token, "--bootstrap-bundle",
                                     DEMO_STATE "/bundle.pem", "--drain-limit-ms", "1s"),
         .room = DEMO_ROOM_NAMED,

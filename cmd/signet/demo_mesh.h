@@ -15,9 +15,9 @@
 #include "cmd/signet/demo_state.h"
 #include "core/runtime/base/buffer.h"
 
-#define DEMO_MESH_PORT 8080        /* of the application */
-#define DEMO_MESH_LIFE_S 12        /* of a certificate */
-#define DEMO_MESH_NOBODY 65534     /* whom applications run as */
+#define DEMO_MESH_PORT 8080         /* of the application */
+#define DEMO_MESH_LIFE_S 12         /* of a certificate */
+#define DEMO_MESH_NOBODY 65534      /* whom applications run as */
 #define DEMO_MESH_SIDECAR_USER 1337 /* whom sidecars run as */
 #define DEMO_MESH_LOGS DEMO_STATE "/logs"
 
@@ -47,8 +47,8 @@ struct demo_app_counts {
 
 /* What a sidecar's certificate is. */
 struct demo_leaf {
-    char serial[64];    /* hex */
-    int64_t not_after;  /* Unix s */
+    char serial[64];      /* hex */
+    int64_t not_after;    /* Unix s */
     int64_t next_renewal; /* Unix s; 0: not known */
 };
 

@@ -52,7 +52,8 @@ void demo_process_watch(void)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     demo_process_set(demo_process_caught);
-    (void)sigaction(SIGPIPE, &ignore, NULL); /* the reader of our words may leave before the clean-up */
+    (void)sigaction(SIGPIPE, &ignore,
+                    NULL); /* the reader of our words may leave before the clean-up */
 }
 
 int demo_process_asked(void)
@@ -97,8 +98,7 @@ enum status demo_process_enter(const char *netns, struct failure *why)
         refused = errno;
     }
     (void)close(handle);
-    return refused == 0 ? STATUS_OK
-                        : fail_os(why, refused, "demo/start", "cannot enter %s", netns);
+    return refused == 0 ? STATUS_OK : fail_os(why, refused, "demo/start", "cannot enter %s", netns);
 }
 
 /* The child's last words: they land where its output goes. */
@@ -191,7 +191,8 @@ static enum status demo_process_fork(const struct demo_program *program, const i
     }
     refused = errno;
     (void)close(binary);
-    return *out_child > 0 ? STATUS_OK : fail_os(why, refused, "demo/start", "cannot start %s", path);
+    return *out_child > 0 ? STATUS_OK
+                          : fail_os(why, refused, "demo/start", "cannot start %s", path);
 }
 
 enum status demo_process_start(const struct demo_program *program, pid_t *out_child,

@@ -30,7 +30,7 @@ struct demo_program {
     const char *netns; /* name of the namespace, as in `ip netns` */
     uid_t user;        /* user and group; 0: root, as the demo itself */
     const char *log;   /* file that output and errors are appended to; NULL: nowhere */
-    bool apart; /* of demo_process_run: keep the errors out of what is collected */
+    bool apart;        /* of demo_process_run: keep the errors out of what is collected */
 };
 
 /* DEMO_ARGUMENTS("ip", "link") is such a list. */

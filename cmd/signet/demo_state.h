@@ -20,7 +20,8 @@
 #define DEMO_STATE_NETNS "netns"   /* a network namespace, by name; with all that runs in it */
 #define DEMO_STATE_LINK "link"     /* an interface of this namespace */
 #define DEMO_STATE_FOLDER "folder" /* a folder, by path, with all that is in it */
-#define DEMO_STATE_PARENT "parent" /* a folder that others may come to use: removed only when empty */
+#define DEMO_STATE_PARENT                                                                          \
+    "parent" /* a folder that others may come to use: removed only when empty */
 
 struct demo_state {
     int lock; /* descriptor of the locked file; -1: not open */

@@ -8,9 +8,9 @@
 #include "core/runtime/base/map.h"
 #include "core/runtime/base/memory.h"
 
-#define DEMO_WIRE_FLOWS_MAX 65536
+#define DEMO_WIRE_FLOWS_MAX 32768
 #define DEMO_WIRE_WORD_MAX 128
-#define DEMO_WIRE_HELLO_MAX 512 /* bytes of a ServerHello that are looked at */
+#define DEMO_WIRE_HELLO_MAX 2048 /* bytes of a ServerHello: a post-quantum key share is long */
 #define DEMO_WIRE_RECORD_MAX (16384u + 256u)
 
 enum demo_wire_flow_state {
@@ -216,7 +216,7 @@ static void demo_wire_feed(struct demo_wire_judge *judge, const struct demo_wire
         int32_t ahead = (int32_t)(segment->seq - flow->next_seq);
 
         if (ahead < 0) {
-            payload = bytes_skip(payload, (size_t)-(int64_t)ahead);
+            payload = bytes_skip(payload, (size_t) - (int64_t)ahead);
         } else if (ahead > 0) {
             flow->state = DEMO_WIRE_LOST;
         }

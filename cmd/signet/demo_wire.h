@@ -17,18 +17,20 @@
 #include "core/runtime/base/bytes.h"
 #include "core/runtime/base/status.h"
 
-#define DEMO_WIRE_FILE_MAX ((size_t)64 << 20) /* bytes after which a capture stops writing */
+#define DEMO_WIRE_FILE_MAX ((size_t)16 << 20) /* bytes after which a capture stops writing */
 
 struct demo_wire_verdict {
-    uint64_t packets;       /* IPv4 packets of TCP to or from the port */
-    uint64_t tcp_bytes;     /* payload in them, each byte counted once */
-    uint64_t record_bytes;  /* of these in TLS records, headers included */
-    uint64_t outside_bytes; /* of these in no TLS record, though the connection was seen from its start */
-    uint64_t unjudged_bytes; /* of these not judged: the start was not seen, or a packet is missing */
-    uint64_t word_bytes;     /* bytes of the application's word that were found */
-    uint64_t connections;    /* directions of connections seen from their start */
-    uint64_t server_hellos;  /* TLS ServerHello messages */
-    uint64_t tls13_hellos;   /* those that choose TLS 1.3 (0x0304) */
+    uint64_t packets;      /* IPv4 packets of TCP to or from the port */
+    uint64_t tcp_bytes;    /* payload in them, each byte counted once */
+    uint64_t record_bytes; /* of these in TLS records, headers included */
+    uint64_t
+        outside_bytes; /* of these in no TLS record, though the connection was seen from its start */
+    uint64_t
+        unjudged_bytes;   /* of these not judged: the start was not seen, or a packet is missing */
+    uint64_t word_bytes;  /* bytes of the application's word that were found */
+    uint64_t connections; /* directions of connections seen from their start */
+    uint64_t server_hellos; /* TLS ServerHello messages */
+    uint64_t tls13_hellos;  /* those that choose TLS 1.3 (0x0304) */
 };
 
 /*

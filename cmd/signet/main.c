@@ -15,6 +15,7 @@ static const struct manual_verb main_verbs[] = {
     {"conn", "live connections and who is at their other end", connections_command},
     {"entry", "who may be whom: add, list, remove", entries_command},
     {"token", "make a join token, into a file", tokens_command},
+    {"demo", "a whole mesh on this machine, to look at", demo_command},
     {"version", "versions of this build and its libraries", version_command},
 };
 

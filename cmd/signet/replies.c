@@ -70,6 +70,7 @@ static enum status reply_status_agent(const struct json_value *top, struct reply
                                       struct failure *why)
 {
     const struct json_value *agent = NULL;
+    int64_t failures = 1; /* since the last success; a program that does not say may have some */
 
     TRY(reply_maybe_object(top, "agent", &agent, why));
     if (agent == NULL) {
@@ -79,7 +80,10 @@ static enum status reply_status_agent(const struct json_value *top, struct reply
     TRY(reply_maybe_number(agent, "next_renewal", &out->next_renewal, why));
     TRY(reply_maybe_number(agent, "not_after", &out->not_after, why));
     TRY(reply_maybe_number(agent, "outage_budget_s", &out->outage_budget_s, why));
-    return reply_error(agent, &out->error_reason, &out->error_detail, why);
+    TRY(reply_maybe_number(agent, "failures", &failures, why));
+    /* An error from before the last success is history, and no state. */
+    return failures == 0 ? STATUS_OK
+                         : reply_error(agent, &out->error_reason, &out->error_detail, why);
 }
 
 static enum status reply_status_mesh(const struct json_value *top, struct reply_status *out,

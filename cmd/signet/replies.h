@@ -21,7 +21,7 @@
 struct reply_status {
     struct json_value *document; /* owned */
     struct bytes name, workload, identity, policy, drain, agent_state;
-    struct bytes error_reason, error_detail; /* of the agent's last failure; empty: none */
+    struct bytes error_reason, error_detail; /* why the agent's last attempt failed; empty: it did not */
     const struct json_value *conditions;     /* array for reply_condition_parse */
     const struct json_value *ports;          /* array of {port, mode}; NULL: none */
     const struct json_value *warnings;       /* array of texts, of the mesh; NULL: none */
