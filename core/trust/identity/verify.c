@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "core/trust/identity/proved.h"
 #include "core/trust/identity/verify_names.h"
 
 enum { VERIFY_STEPS_MAX = 64 }; /* certificates tried as somebody's issuer, whatever is shown */
@@ -249,6 +250,23 @@ static EVP_PKEY *verify_first_key(struct verify *verify, const struct certificat
     return key;
 }
 
+/* The leaf's signature, which this thread may have found good for an earlier connection of the peer. */
+static bool verify_leaf_signature(struct verify *verify, EVP_PKEY *issuer_key,
+                                  struct bytes issuer_spki)
+{
+    uint8_t digest[PROVED_DIGEST_LEN];
+
+    proved_digest(&verify->certs[0], issuer_spki, digest);
+    if (proved_find(digest)) {
+        return true;
+    }
+    if (!verify_signature(verify, &verify->certs[0], issuer_key)) {
+        return false;
+    }
+    proved_add(digest);
+    return true;
+}
+
 /* From the root down, so that a stranger's chain costs one signature and no more. */
 static bool verify_signatures(struct verify *verify, size_t root)
 {
@@ -264,8 +282,10 @@ static bool verify_signatures(struct verify *verify, size_t root)
         key = next;
         good = key != NULL;
     }
-    good = good && verify_signature(verify, &verify->certs[0],
-                                    key == NULL ? bundle_root_key(verify->domain, root) : key);
+    good = good && verify_leaf_signature(
+                       verify, key == NULL ? bundle_root_key(verify->domain, root) : key,
+                       key == NULL ? bundle_root(verify->domain, root)->spki
+                                   : verify->certs[verify->path[1]].spki);
     EVP_PKEY_free(key);
     return good;
 }
