@@ -228,6 +228,20 @@ void rpc_exchange_arrived(struct rpc_exchange *exchange)
     rpc_exchange_read(exchange);
 }
 
+bool rpc_exchange_waits(const struct rpc_exchange *exchange)
+{
+    return !exchange->begun || exchange->answered;
+}
+
+void rpc_exchange_give_up(struct rpc_exchange *exchange)
+{
+    if (!exchange->given_up) {
+        exchange->given_up = true;
+        (void)grpc_call_cancel_with_status(exchange->raw, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                                           "the server needs the room", NULL);
+    }
+}
+
 static void rpc_exchange_closed(void *owner, bool succeeded)
 {
     (void)succeeded;

@@ -44,6 +44,7 @@ struct rpc_exchange {
     bool begun;                     /* the handler knows us, and gets an END */
     bool answered;                  /* our answer is with gRPC */
     bool ended;                     /* END was told, or would have been */
+    bool given_up;                  /* cancelled to make room */
 };
 
 /* rpc_exchange_make prepares one for the next call; rpc_exchange_free frees one that never arrived. */
@@ -52,5 +53,14 @@ void rpc_exchange_free(struct rpc_exchange *exchange);
 
 /* rpc_exchange_arrived begins the work on a call that gRPC has filled in. */
 void rpc_exchange_arrived(struct rpc_exchange *exchange);
+
+/*
+ * rpc_exchange_waits tells whether only its caller keeps it open: no message has come, or the answer
+ * is not taken.
+ */
+bool rpc_exchange_waits(const struct rpc_exchange *exchange);
+
+/* rpc_exchange_give_up cancels it; it leaves when gRPC has given back its operations. */
+void rpc_exchange_give_up(struct rpc_exchange *exchange);
 
 #endif

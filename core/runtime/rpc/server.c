@@ -70,13 +70,40 @@ static void rpc_server_finish(struct rpc_server *server)
     }
 }
 
+/*
+ * All places are taken: the oldest call whose caller keeps us waiting loses its own. A caller who
+ * means it sends its message with its call, so those who open calls and say nothing push out their
+ * own.
+ */
+static void rpc_server_make_room(struct rpc_server *server)
+{
+    struct rpc_exchange *goes = NULL;
+
+    LIST_EACH(&server->home.open, link) {
+        struct rpc_exchange *exchange = LIST_OF(link, struct rpc_exchange, link);
+
+        if (rpc_exchange_waits(exchange) && (goes == NULL || !exchange->answered)) {
+            goes = exchange;
+        }
+        if (goes != NULL && !goes->answered) {
+            break;
+        }
+    }
+    if (goes != NULL) {
+        rpc_exchange_give_up(goes);
+    }
+}
+
 static void rpc_server_accept(struct rpc_server *server)
 {
     grpc_completion_queue *queue = rpc_queue_raw(server->home.queue);
     grpc_call_error error;
 
-    if (server->next != NULL || server->closing ||
-        server->home.num_open >= RPC_SERVER_EXCHANGES_MAX) {
+    if (server->next != NULL || server->closing) {
+        return;
+    }
+    if (server->home.num_open >= RPC_SERVER_EXCHANGES_MAX) {
+        rpc_server_make_room(server);
         return;
     }
     server->next = rpc_exchange_make(&server->home);

@@ -18,7 +18,10 @@
 #include "core/runtime/rpc/event.h"
 #include "core/runtime/rpc/queue.h"
 
-/* Calls that are open at once; those beyond wait in gRPC until their deadline. */
+/*
+ * Calls that are open at once. When all places are taken, the oldest call that has sent nothing,
+ * else the oldest whose answer is not taken, is cancelled; those beyond wait in gRPC for room.
+ */
 #define RPC_SERVER_EXCHANGES_MAX 256
 
 struct rpc_server;

@@ -369,3 +369,47 @@ Test(rpc_call, the_end_of_the_queue_is_the_end_of_all_threads)
         cr_assert_eq(rig_threads(), before, "round %d", round);
     }
 }
+
+/* A streaming call to a unary method: its message never comes. */
+Test(rpc_call, I13_callers_who_say_nothing_do_not_lock_out_those_who_do)
+{
+    enum { CONNECTIONS = 17, CALLS = 16 }; /* more than the server has places */
+    static struct rpc_call *silent[CONNECTIONS][CALLS];
+    static struct rig_end silent_ends[CONNECTIONS][CALLS];
+    struct rpc_channel *channels[CONNECTIONS];
+    struct rpc_client_credentials *credentials[CONNECTIONS];
+    struct rpc_call_options options = {
+        .method = "/test.Echo/Echo", .limit_ms = 30000, .streaming = true};
+    struct rpc_channel *channel;
+    struct rig rig;
+    CLEARED(rig_end) end = {0};
+
+    cr_assert(CONNECTIONS * CALLS > RPC_SERVER_EXCHANGES_MAX);
+    rig_open(&rig, RIG_CONTROL);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        credentials[i] = credentials_of(&rig, &channels[i]);
+        for (size_t k = 0; k < CALLS; k++) {
+            cr_assert_eq(rpc_call_start(channels[i], &options, rig_event, &silent_ends[i][k],
+                                        &silent[i][k], NULL),
+                         STATUS_OK);
+        }
+    }
+    for (unsigned wait = 0;
+         wait < 200 && rpc_server_open_calls(rig.server) < RPC_SERVER_EXCHANGES_MAX - 1; wait++) {
+        rig_turn(&rig, 20);
+    }
+    cr_assert_geq(rpc_server_open_calls(rig.server), RPC_SERVER_EXCHANGES_MAX - 1);
+    struct rpc_client_credentials *own = credentials_of(&rig, &channel);
+    rig_call_on(&rig, channel, "/test.Echo/Echo", bytes_of("hello"), &end);
+    cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
+    rpc_channel_drop(&channel);
+    rpc_client_credentials_drop(&own);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        for (size_t k = 0; k < CALLS; k++) {
+            rpc_call_drop(&silent[i][k]);
+        }
+        rpc_channel_drop(&channels[i]);
+        rpc_client_credentials_drop(&credentials[i]);
+    }
+    rig_close(&rig);
+}
