@@ -78,14 +78,9 @@ static void dial_finish(struct dial *dial, int os_error)
 static void dial_ready(void *user, unsigned events)
 {
     struct dial *dial = user;
-    int os_error = 0;
-    socklen_t len = sizeof os_error;
 
     (void)events;
-    if (getsockopt(tcp_fd(dial->stream), SOL_SOCKET, SO_ERROR, &os_error, &len) != 0) {
-        os_error = errno;
-    }
-    dial_finish(dial, os_error);
+    dial_finish(dial, tcp_error(dial->stream));
 }
 
 static void dial_limit_passed(struct timer *timer, void *user)

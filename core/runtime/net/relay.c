@@ -63,7 +63,29 @@ static enum status relay_move(struct relay *relay, struct relay_way *way, bool *
         return STATUS_WAIT;
     }
     /* A stream that gave less than it could has nothing left: no need to ask it again. */
-    return got == RELAY_CHUNK ? STATUS_OK : STATUS_WAIT;
+    return got == RELAY_CHUNK || way->from->holds ? STATUS_OK : STATUS_WAIT;
+}
+
+/*
+ * Bytes are kept, so nothing was asked of `from` but errors, and it has told one: its reset must not
+ * wait for a peer that does not read. Bytes that it gives all the same are kept behind the others.
+ */
+static enum status relay_learn_error(struct relay *relay, struct relay_way *way,
+                                     struct failure *why)
+{
+    uint8_t *scratch = worker_scratch(relay->worker, 1);
+    size_t got = 0;
+    enum status status = stream_read(way->from, scratch, STREAM_ROOM_MIN, &got, why);
+
+    if (status == STATUS_CLOSED) {
+        way->from_ended = true;
+        return STATUS_WAIT;
+    }
+    TRY(status);
+    way->kept = memory_grow(way->kept, way->kept_len + got);
+    memcpy(way->kept + way->kept_len, scratch, got);
+    way->kept_len += got;
+    return STATUS_WAIT;
 }
 
 /*
@@ -77,15 +99,18 @@ static enum status relay_pump(struct relay *relay, struct relay_way *way, bool e
 
     *out_theirs = true;
     status = relay_flush(way, why);
+    if (status == STATUS_WAIT && event) {
+        *out_theirs = false;
+        return relay_learn_error(relay, way, why);
+    }
     if (status != STATUS_OK) {
         return status;
     }
     /* An event of a side that has ended can only be an error, which reading then tells. */
     if (!way->from_ended || event) {
-        status = relay_move(relay, way, out_theirs, why);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        do {
+            TRY(relay_move(relay, way, out_theirs, why));
+        } while (!way->from_ended && way->from->holds);
     }
     if (way->from_ended && way->kept == NULL && !way->to_ended) {
         *out_theirs = true;

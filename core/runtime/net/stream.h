@@ -7,9 +7,9 @@
  * the answer STATUS_WAIT means "not now". So back-pressure is simply not reading, and an idle
  * stream holds no buffer.
  *
- *   read      gives what is there. When fewer than `room` bytes came, nothing is left inside the
- *             stream itself: bytes not read yet wait in the system and ready() will tell of them.
- *             `room` is at least STREAM_ROOM_MIN.
+ *   read      gives what is there. When fewer than `room` bytes came and `holds` is not set, nothing
+ *             is left inside the stream itself: bytes not read yet wait in the system and ready()
+ *             will tell of them. `room` is at least STREAM_ROOM_MIN.
  *   write     takes some or all. A stream that took bytes delivers them, even if it must keep some
  *             for later (its owner then sees STATUS_WAIT at the next write).
  *   shutdown  ends our direction behind all that was written; reading goes on. STATUS_WAIT: something
@@ -18,7 +18,7 @@
  *             inside a call of the owner. With STREAM_ERRORS alone only a broken connection is told,
  *             as both events; with 0 nothing is.
  *   unread    gives bytes back, to be read again before any other. At most once between two reads.
- *             No event tells of them: their owner tries a read himself.
+ *             No event tells of them: `holds` does.
  *   close     gives the stream up: no event comes after it, it frees itself when the loop lets it.
  *             Bytes that were taken and not sent yet are dropped. With `reset`, the peer sees a reset
  *             (RST) instead of an end.
@@ -61,6 +61,7 @@ struct stream {
     const struct stream_ops *ops;
     stream_ready_fn ready; /* the owner's; set by stream_own() */
     void *user;
+    bool holds; /* bytes, an end or an error are inside, of which no event will tell: read again */
 };
 
 /* stream_own says who is told of events. Events wanted must be asked for with stream_interest(). */

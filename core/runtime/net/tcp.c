@@ -51,6 +51,7 @@ static enum status tcp_read(struct stream *stream, uint8_t *into, size_t room, s
         if (tcp->unread->used == tcp->unread->len) {
             free(tcp->unread);
             tcp->unread = NULL;
+            stream->holds = false;
         }
         *out_len = len;
         return STATUS_OK;
@@ -117,6 +118,14 @@ static void tcp_polled(uv_poll_t *poll, int status, int events)
     } else {
         seen |= (events & UV_READABLE) != 0 ? STREAM_READABLE : 0u;
         seen |= (events & UV_WRITABLE) != 0 ? STREAM_WRITABLE : 0u;
+        if (seen == 0) {
+            /*
+             * Both directions have ended, without an error, while only errors are awaited. That state
+             * lasts: watching it would come back here at once, for ever.
+             */
+            (void)uv_poll_stop(&tcp->poll);
+            return;
+        }
     }
     tcp->stream.ready(tcp->stream.user, seen);
 }
@@ -151,6 +160,7 @@ static void tcp_unread(struct stream *stream, struct bytes bytes)
         tcp->unread = memory_make(sizeof *tcp->unread + bytes.len);
         tcp->unread->len = bytes.len;
         memcpy(tcp->unread->at, bytes.at, bytes.len);
+        stream->holds = true;
     }
 }
 
@@ -215,6 +225,17 @@ struct stream *tcp_start(struct worker *worker, int fd)
     }
     tcp->poll.data = tcp;
     return &tcp->stream;
+}
+
+int tcp_error(struct stream *stream)
+{
+    struct tcp *tcp = tcp_of(stream);
+    socklen_t len = sizeof tcp->broken;
+
+    if (tcp->broken == 0 && getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &tcp->broken, &len) != 0) {
+        tcp->broken = errno;
+    }
+    return tcp->broken;
 }
 
 int tcp_fd(const struct stream *stream)

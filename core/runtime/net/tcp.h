@@ -19,4 +19,10 @@ struct stream *tcp_start(struct worker *worker, int fd);
 /* tcp_fd is the socket of a stream made by tcp_start(), for socket options; still owned by it. */
 int tcp_fd(const struct stream *stream);
 
+/*
+ * tcp_error is the errno that broke the socket, or that its connect() ended with; 0: none. The system
+ * tells an error once, and polling may have taken it: so ask here, not SO_ERROR.
+ */
+int tcp_error(struct stream *stream);
+
 #endif

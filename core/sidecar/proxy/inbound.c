@@ -51,10 +51,35 @@ static bool inbound_takes_anonymous(const struct connection *connection)
     return decision.allowed;
 }
 
+/* Where it begins, by what the mesh says of its port; STRICT while there is no mesh. */
+static enum connection_state inbound_first(struct connection *connection)
+{
+    static const enum connection_state first[] = {
+        [MTLS_DISABLE] = CONNECTION_AUTHORIZE,
+        [MTLS_PERMISSIVE] = CONNECTION_SNIFF,
+        [MTLS_STRICT] = CONNECTION_IDENTITY,
+    };
+    const struct snapshot_workload *self = inbound_self(connection);
+
+    if (connection->forward == NULL && self != NULL) {
+        connection->mode = (uint8_t)policy_mtls(self->policy, connection->to_port);
+    }
+    return first[connection->mode];
+}
+
 static int inbound_identity(struct connection *connection, struct failure *why)
 {
+    struct lane *lane = connection->lane;
+
     (void)why;
-    if (connection->lane->slot.current == NULL) {
+    if (lane->options->has_mesh && connection->snapshot == NULL) {
+        if (lane->snapshot == NULL) {
+            return STEP_WAIT; /* the lane resumes us when the mesh is here */
+        }
+        connection->snapshot = snapshot_ref(lane->snapshot);
+        return inbound_first(connection);
+    }
+    if (lane->slot.current == NULL) {
         return STEP_WAIT; /* the lane resumes us when the first certificate is here */
     }
     connection_secure(connection, TLS_SERVER, NULL);
@@ -70,23 +95,32 @@ static void inbound_dial_now(struct connection *connection)
     connection_dial(connection, &to);
 }
 
-/* Has the application spoken first? Then the protocol is its own, and in plaintext. */
+/*
+ * Has the application spoken first? Then the protocol is its own, and in plaintext. Its end counts as
+ * speech: it shows again later.
+ */
 static bool inbound_app_speaks(struct connection *connection)
 {
     uint8_t *scratch = worker_scratch(connection->lane->worker, 0);
+    enum status status;
     size_t got = 0;
 
-    if (connection->app == NULL || connection->dial != NULL ||
-        stream_read(connection->app, scratch, WORKER_SCRATCH_SIZE, &got, NULL) != STATUS_OK) {
+    if (connection->app == NULL || connection->dial != NULL) {
         return false;
     }
-    stream_unread(connection->app, bytes_make(scratch, got));
-    return true;
+    status = stream_read(connection->app, scratch, WORKER_SCRATCH_SIZE, &got, NULL);
+    if (status == STATUS_OK) {
+        stream_unread(connection->app, bytes_make(scratch, got));
+    }
+    return status != STATUS_WAIT;
 }
 
-/* Reads what the client has sent so far, and puts it back. */
+/*
+ * Reads what the client has sent so far, and puts it back. *out_all: it has ended, or broken, behind
+ * those bytes; that shows again later.
+ */
 static enum status inbound_peek(struct connection *connection, struct bytes *out_first,
-                                struct failure *why)
+                                bool *out_all, struct failure *why)
 {
     uint8_t *scratch = worker_scratch(connection->lane->worker, 0);
     enum status status = STATUS_OK;
@@ -105,7 +139,8 @@ static enum status inbound_peek(struct connection *connection, struct bytes *out
     *out_first = bytes_make(scratch, used);
     if (used > 0) {
         stream_unread(connection->network, *out_first);
-        return STATUS_OK; /* an end behind the bytes shows again later */
+        *out_all = status != STATUS_OK && status != STATUS_WAIT;
+        return STATUS_OK;
     }
     return status;
 }
@@ -120,10 +155,15 @@ static int inbound_sniff(struct connection *connection, struct failure *why)
 {
     struct bytes first;
     struct sniff sniff;
-    enum status status = inbound_peek(connection, &first, why);
+    bool all = false;
+    enum status status = inbound_peek(connection, &first, &all, why);
 
+    if (status == STATUS_CLOSED) {
+        /* A client that only listens has ended its direction: the application may still speak. */
+        return inbound_takes_anonymous(connection) ? CONNECTION_AUTHORIZE : STEP_ENDS;
+    }
     if (status != STATUS_OK && status != STATUS_WAIT) {
-        return status == STATUS_CLOSED ? STEP_ENDS : STEP_FAIL(status);
+        return STEP_FAIL(status);
     }
     if (status == STATUS_WAIT) {
         if (connection->dial_why != NULL || inbound_app_speaks(connection)) {
@@ -140,14 +180,14 @@ static int inbound_sniff(struct connection *connection, struct failure *why)
         return STEP_WAIT;
     }
     sniff_bytes(first, &sniff);
-    if (sniff.kind == SNIFF_MORE) {
+    if (connection->app != NULL) {
+        stream_interest(connection->app, 0); /* the client has spoken first */
+    }
+    if (sniff.kind == SNIFF_MORE && !all) {
         connection_watch_network(connection, STREAM_READABLE);
         return STEP_WAIT;
     }
     stream_interest(connection->network, 0);
-    if (connection->app != NULL) {
-        stream_interest(connection->app, 0);
-    }
     if (sniff.kind == SNIFF_TLS &&
         posture_is_mesh_alpn(bytes_make(sniff.protocols, sniff.protocols_len))) {
         return CONNECTION_IDENTITY;
@@ -218,12 +258,12 @@ static int inbound_dial(struct connection *connection, struct failure *why)
     enum status status;
 
     if (connection->app == NULL && connection->dial == NULL && connection->dial_why == NULL) {
-        /* Data that comes meanwhile stays in the socket. */
-        connection_watch_network(connection, 0);
         inbound_dial_now(connection);
     }
     status = connection_dialled(connection, why);
     if (status == STATUS_WAIT) {
+        /* Data that comes meanwhile stays in the socket. */
+        connection_watch_network(connection, 0);
         return STEP_WAIT;
     }
     return status == STATUS_OK ? CONNECTION_RELAY : STEP_FAIL(status);
@@ -254,21 +294,9 @@ static struct connection *inbound_make(struct lane *lane, int fd, const struct a
     return connection;
 }
 
-static void inbound_go(struct connection *connection)
-{
-    static const enum connection_state first[] = {
-        [MTLS_DISABLE] = CONNECTION_AUTHORIZE,
-        [MTLS_PERMISSIVE] = CONNECTION_SNIFF,
-        [MTLS_STRICT] = CONNECTION_IDENTITY,
-    };
-
-    connection_begin(connection, first[connection->mode]);
-}
-
 void inbound_accepted(struct lane *lane, int fd, const struct address *peer)
 {
     struct connection *connection = inbound_make(lane, fd, peer);
-    const struct snapshot_workload *self = inbound_self(connection);
     struct failure why = {0};
     struct address to;
     enum status status = original_dst(fd, &to, &why);
@@ -281,10 +309,7 @@ void inbound_accepted(struct lane *lane, int fd, const struct address *peer)
     }
     connection->to_ip = address_ip(&to);
     connection->to_port = address_port(&to);
-    if (self != NULL) {
-        connection->mode = (uint8_t)policy_mtls(self->policy, connection->to_port);
-    }
-    inbound_go(connection);
+    connection_begin(connection, inbound_first(connection));
 }
 
 void inbound_forwarded(struct lane *lane, const struct forward *forward, int fd,
@@ -295,5 +320,5 @@ void inbound_forwarded(struct lane *lane, const struct forward *forward, int fd,
     connection->forward = forward;
     connection->to_ip = address_ip(&forward->to);
     connection->to_port = address_port(&forward->to);
-    inbound_go(connection);
+    connection_begin(connection, inbound_first(connection));
 }

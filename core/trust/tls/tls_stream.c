@@ -18,6 +18,9 @@
 /* A read leaves this much of the owner's room for a record that was half read before. */
 enum { TLS_STREAM_RECORD_MAX = 17 * 1024, TLS_STREAM_SCRATCH_IN = 0, TLS_STREAM_SCRATCH_OUT = 2 };
 
+/* Whole records of 16 KiB. */
+enum { TLS_STREAM_WRITE_MAX = 7 * 16 * 1024 };
+
 struct tls_stream {
     struct stream stream;
     struct worker *worker;       /* borrowed */
@@ -354,8 +357,14 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
     if (tls->out_len > 0) { /* an answer to a KeyUpdate */
         TRY(tls_stream_send(tls, why));
     }
+    stream->holds = tls->lower->holds;
     if (got > 0) {
-        /* An end or an error behind the bytes shows again at the next read: the library keeps it. */
+        /*
+         * An end or an error behind the bytes shows again at the next read: the library keeps it. What
+         * it was made of has left the socket, so no event would tell of it.
+         */
+        stream->holds =
+            stream->holds || SSL_get_error(tls->ssl, answer) != SSL_ERROR_WANT_READ;
         *out_len = got;
         tls->in_len = tls->in_used = 0;
         return STATUS_OK;
@@ -374,7 +383,9 @@ static enum status tls_stream_write(struct stream *stream, struct bytes from, si
 
     TRY(tls_stream_flush(tls, why));
     tls_stream_begin(tls, 0);
-    answer = SSL_write(tls->ssl, from.at, (int)from.len);
+    /* Sealed, it must fit into scratch memory. */
+    answer = SSL_write(tls->ssl, from.at,
+                       (int)(from.len < TLS_STREAM_WRITE_MAX ? from.len : TLS_STREAM_WRITE_MAX));
     if (answer <= 0) {
         return tls_stream_broken(tls, answer, why);
     }
