@@ -79,7 +79,8 @@ static void rpc_server_make_room(struct rpc_server *server)
 {
     struct rpc_exchange *goes = NULL;
 
-    LIST_EACH(&server->home.open, link) {
+    LIST_EACH(&server->home.open, link)
+    {
         struct rpc_exchange *exchange = LIST_OF(link, struct rpc_exchange, link);
 
         if (rpc_exchange_waits(exchange) && (goes == NULL || !exchange->answered)) {
