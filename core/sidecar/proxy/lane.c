@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/sidecar/proxy/lane.h"
 
+#include "core/runtime/base/clock.h"
 #include "core/sidecar/proxy/connection.h"
 
 static struct connection *lane_connection(struct list_link *link)
@@ -86,6 +87,13 @@ void lane_take_context(struct lane *lane, struct tls_context *context)
 {
     slot_swap(&lane->slot, context);
     lane_resume_waiting(lane);
+}
+
+bool lane_has_identity(const struct lane *lane)
+{
+    return lane->slot.current != NULL &&
+           svid_expires_at(identity_set_svid(tls_context_identities(lane->slot.current))) >
+               clock_unix_s();
 }
 
 void lane_take_snapshot(struct lane *lane, struct snapshot *snapshot)

@@ -67,6 +67,12 @@ void lane_close(struct lane *lane);
 void lane_take_context(struct lane *lane, struct tls_context *context);
 void lane_take_snapshot(struct lane *lane, struct snapshot *snapshot);
 
+/*
+ * lane_has_identity tells whether there is a certificate in force that has not ended: a leaf out of date is
+ * never shown to a peer.
+ */
+bool lane_has_identity(const struct lane *lane);
+
 /* lane_draw is the next number of the lane's generator. */
 uint32_t lane_draw(struct lane *lane);
 
