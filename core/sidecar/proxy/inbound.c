@@ -79,8 +79,8 @@ static int inbound_identity(struct connection *connection, struct failure *why)
         connection->snapshot = snapshot_ref(lane->snapshot);
         return inbound_first(connection);
     }
-    if (lane->slot.current == NULL) {
-        return STEP_WAIT; /* the lane resumes us when the first certificate is here */
+    if (!lane_has_identity(lane)) {
+        return STEP_WAIT; /* the lane resumes us when a certificate is here */
     }
     connection_secure(connection, TLS_SERVER, NULL);
     return CONNECTION_HANDSHAKE;

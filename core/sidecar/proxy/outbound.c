@@ -83,7 +83,7 @@ static int outbound_identity(struct connection *connection, struct failure *why)
         connection->snapshot = snapshot_ref(connection->lane->snapshot);
         return CONNECTION_ROUTE;
     }
-    return connection->lane->slot.current == NULL ? STEP_WAIT : CONNECTION_DIAL;
+    return lane_has_identity(connection->lane) ? CONNECTION_DIAL : STEP_WAIT;
 }
 
 static struct address outbound_address(const struct connection *connection)
