@@ -109,11 +109,12 @@ int main(int argc, char **argv)
 {
     struct control_settings settings = {0};
     struct setting_request request = {0};
+    struct setting_input input = {.argc = argc, .argv = argv, .environment = environ};
     struct failure why = {0};
     int code;
 
     main_harden();
-    if (setting_load(&main_table, argc, argv, environ, &settings, &request, &why) != STATUS_OK) {
+    if (setting_load(&main_table, &input, &settings, &request, &why) != STATUS_OK) {
         return main_complain(&why, CONTROL_EXIT_SETTINGS);
     }
     code = main_run(&settings, &request);

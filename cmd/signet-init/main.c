@@ -250,8 +250,9 @@ int main(int argc, char **argv)
                       "redirects a pod's TCP traffic to its sidecar, proves it, or takes it back");
     struct init_settings settings = {0};
     struct setting_request request = {0};
+    struct setting_input input = {.argc = argc, .argv = argv, .environment = environ};
     struct failure why = {0};
-    enum status status = setting_load(&table, argc, argv, environ, &settings, &request, &why);
+    enum status status = setting_load(&table, &input, &settings, &request, &why);
     int answer;
 
     if (status != STATUS_OK) {

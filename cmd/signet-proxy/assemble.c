@@ -34,7 +34,7 @@ enum { SIDECAR_TICK_MS = 1000, SIDECAR_DRAIN_LOOK_MS = 100 };
 struct sidecar {
     const struct proxy_settings *settings; /* borrowed */
     struct sidecar_plan *plan;             /* borrowed */
-    struct bytes config_text;              /* borrowed */
+    struct sidecar_config config;          /* borrowed pointers */
     struct log log;
     struct worker home;
     struct signals signals;
@@ -207,7 +207,14 @@ static enum status sidecar_settings_text(void *user, struct buffer *out)
 {
     const struct sidecar *sidecar = user;
 
-    return buffer_add(out, sidecar->config_text);
+    return setting_print_values(sidecar->config.table, sidecar->settings, out);
+}
+
+static const char *sidecar_setting_origin(void *user, struct bytes name)
+{
+    const struct sidecar *sidecar = user;
+
+    return setting_origin(sidecar->config.table, sidecar->config.request, name);
 }
 
 /* ---- time, signals, the end ---- */
@@ -437,6 +444,7 @@ static void sidecar_fill_sources(struct sidecar *sidecar)
         .listeners = sidecar->listeners,
         .num_listeners = sidecar->plan->num_forwards,
         .settings = sidecar_settings_text,
+        .setting_origin = sidecar_setting_origin,
     };
 }
 
@@ -521,16 +529,17 @@ static void sidecar_finish(struct sidecar *sidecar)
     free(sidecar);
 }
 
-enum status sidecar_start(const struct proxy_settings *settings, struct sidecar_plan *plan,
-                          struct bytes config_text, struct sidecar **out_sidecar,
-                          enum sidecar_exit *out_exit, struct failure *why)
+enum status sidecar_start(const struct sidecar_config *config, struct sidecar_plan *plan,
+                          struct sidecar **out_sidecar, enum sidecar_exit *out_exit,
+                          struct failure *why)
 {
+    const struct proxy_settings *settings = config->settings;
     struct sidecar *sidecar = memory_make(sizeof *sidecar);
     enum status status;
 
     sidecar->settings = settings;
     sidecar->plan = plan;
-    sidecar->config_text = config_text;
+    sidecar->config = *config;
     log_init(&sidecar->log, "sidecar");
     current_init(&sidecar->current);
     worker_init_main(&sidecar->home);

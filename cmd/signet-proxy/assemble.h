@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sidecar put together: the only file that knows all of its modules. It makes them in order, wires
- * their events, and takes them apart again.
+ * The sidecar put together: the only file that knows all of its modules. It makes them in order,
+ * wires their events, and takes them apart again.
  */
 #ifndef SIGNET_CMD_SIGNET_PROXY_ASSEMBLE_H
 #define SIGNET_CMD_SIGNET_PROXY_ASSEMBLE_H
@@ -18,13 +18,20 @@ enum sidecar_exit {
 
 struct sidecar;
 
+/* The settings in force and how they were found, for /config. All borrowed. */
+struct sidecar_config {
+    const struct proxy_settings *settings;
+    const struct setting_table *table;
+    const struct setting_request *request;
+};
+
 /*
- * sidecar_start makes everything and listens. `settings`, `plan` and `config_text` (of /config) outlive
- * it. On a failure nothing is left, and *out_exit says how to leave.
+ * sidecar_start makes everything and listens. `plan` and what `config` points to outlive it. On a
+ * failure nothing is left, and *out_exit says how to leave.
  */
-enum status sidecar_start(const struct proxy_settings *settings, struct sidecar_plan *plan,
-                          struct bytes config_text, struct sidecar **out_sidecar,
-                          enum sidecar_exit *out_exit, struct failure *why) MUST_USE;
+enum status sidecar_start(const struct sidecar_config *config, struct sidecar_plan *plan,
+                          struct sidecar **out_sidecar, enum sidecar_exit *out_exit,
+                          struct failure *why) MUST_USE;
 
 /* sidecar_run serves until it is drained after TERM or INT (a second one ends it at once). */
 void sidecar_run(struct sidecar *sidecar);

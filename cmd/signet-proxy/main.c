@@ -103,9 +103,9 @@ static int main_check(const struct proxy_settings *settings, const struct settin
     return (int)(good ? SIDECAR_EXIT_OK : SIDECAR_EXIT_SETTINGS);
 }
 
-static int main_serve(const struct proxy_settings *settings)
+static int main_serve(const struct proxy_settings *settings, const struct setting_request *request)
 {
-    CLEARED(buffer) config_text = {.max = SETTING_FILE_MAX};
+    struct sidecar_config config = {.settings = settings, .table = &main_table, .request = request};
     CLEARED(sidecar_plan) plan = {0};
     struct sidecar *sidecar = NULL;
     struct failure why = {0};
@@ -113,12 +113,10 @@ static int main_serve(const struct proxy_settings *settings)
 
     log_set_format(strcmp(settings->log_format, "text") == 0 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON);
     if (log_set_levels(settings->log_level, &why) != STATUS_OK ||
-        setting_print_values(&main_table, settings, &config_text) != STATUS_OK ||
         sidecar_plan_make(settings, &plan, &why) != STATUS_OK) {
         return main_complain(&why, SIDECAR_EXIT_SETTINGS);
     }
-    if (sidecar_start(settings, &plan, buffer_bytes(&config_text), &sidecar, &code, &why) !=
-        STATUS_OK) {
+    if (sidecar_start(&config, &plan, &sidecar, &code, &why) != STATUS_OK) {
         return main_complain(&why, code);
     }
     sidecar_run(sidecar);
@@ -145,18 +143,19 @@ static int main_run(const struct proxy_settings *settings, const struct setting_
                    "%s is not a flag (files are judged with --check)", request->positional[0]);
         return main_complain(&why, SIDECAR_EXIT_SETTINGS);
     }
-    return main_serve(settings);
+    return main_serve(settings, request);
 }
 
 int main(int argc, char **argv)
 {
     struct proxy_settings settings = {0};
     struct setting_request request = {0};
+    struct setting_input input = {.argc = argc, .argv = argv, .environment = environ};
     struct failure why = {0};
     int code;
 
     main_prepare();
-    if (setting_load(&main_table, argc, argv, environ, &settings, &request, &why) != STATUS_OK) {
+    if (setting_load(&main_table, &input, &settings, &request, &why) != STATUS_OK) {
         return main_complain(&why, SIDECAR_EXIT_SETTINGS);
     }
     code = main_run(&settings, &request);

@@ -18,6 +18,8 @@ enum { SETTING_NAME_MAX = 64, SETTING_ORIGIN_MAX = 96, SETTING_NEAR_ENOUGH = 3 }
 struct setting_source {
     const struct setting_table *table;
     void *values; /* the program's struct */
+    enum setting_origin kind;
+    uint8_t *origins; /* of each row, to be kept up to date; NULL: nobody asks */
     bool given[SETTING_ROWS_MAX];
 };
 
@@ -92,6 +94,13 @@ static enum status setting_unknown(const struct setting_table *table, const char
                 nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
 }
 
+static void setting_note_origin(const struct setting_source *source, const struct setting_row *row)
+{
+    if (source->origins != NULL) {
+        source->origins[row - source->table->rows] = (uint8_t)source->kind;
+    }
+}
+
 /* Gives a row a value of this source. The first one of a list replaces what a lower source gave. */
 static enum status setting_give(struct setting_source *source, const struct setting_row *row,
                                 const char *origin, struct bytes text, struct failure *why)
@@ -106,13 +115,15 @@ static enum status setting_give(struct setting_source *source, const struct sett
         setting_value_clear(row, source->values);
     }
     *given = true;
+    setting_note_origin(source, row);
     return setting_value_set(row, origin, text, source->values, why);
 }
 
 static enum status setting_load_defaults(const struct setting_table *table, void *values,
-                                         struct failure *why)
+                                         uint8_t *origins, struct failure *why)
 {
-    struct setting_source source = {.table = table, .values = values};
+    struct setting_source source = {
+        .table = table, .values = values, .kind = SETTING_FROM_DEFAULT, .origins = origins};
 
     for (size_t i = 0; i < table->num_rows; i++) {
         const struct setting_row *row = &table->rows[i];
@@ -153,10 +164,9 @@ static enum status setting_read_line(struct setting_source *source, const char *
     return setting_give(source, row, origin, bytes_trim(value), why);
 }
 
-enum status setting_read_text(const struct setting_table *table, const char *origin,
-                              struct bytes text, void *values, struct failure *why)
+static enum status setting_read_lines(struct setting_source *source, const char *origin,
+                                      struct bytes text, struct failure *why)
 {
-    struct setting_source source = {.table = table, .values = values};
     unsigned line_number = 0;
 
     if (text.len > SETTING_FILE_MAX) {
@@ -167,9 +177,17 @@ enum status setting_read_text(const struct setting_table *table, const char *ori
         char place[SETTING_ORIGIN_MAX];
 
         (void)snprintf(place, sizeof place, "%.80s:%u", origin, ++line_number);
-        TRY(setting_read_line(&source, place, bytes_split(&text, '\n'), why));
+        TRY(setting_read_line(source, place, bytes_split(&text, '\n'), why));
     }
     return STATUS_OK;
+}
+
+enum status setting_read_text(const struct setting_table *table, const char *origin,
+                              struct bytes text, void *values, struct failure *why)
+{
+    struct setting_source source = {.table = table, .values = values, .kind = SETTING_FROM_FILE};
+
+    return setting_read_lines(&source, origin, text, why);
 }
 
 /* The items of a list in the environment. */
@@ -179,6 +197,7 @@ static enum status setting_give_list(struct setting_source *source, const struct
     struct bytes rest = text;
 
     setting_value_clear(row, source->values); /* an empty variable is an empty list */
+    setting_note_origin(source, row);
     while (rest.at != NULL) {
         struct bytes item = bytes_trim(bytes_split(&rest, ';'));
 
@@ -191,9 +210,10 @@ static enum status setting_give_list(struct setting_source *source, const struct
 
 static enum status setting_load_environment(const struct setting_table *table,
                                             char *const *environment, void *values,
-                                            struct failure *why)
+                                            uint8_t *origins, struct failure *why)
 {
-    struct setting_source source = {.table = table, .values = values};
+    struct setting_source source = {
+        .table = table, .values = values, .kind = SETTING_FROM_ENVIRONMENT, .origins = origins};
     size_t prefix_len = strlen(table->env_prefix);
 
     for (; environment != NULL && *environment != NULL; environment++) {
@@ -268,11 +288,14 @@ static bool setting_is_flag(const char *argument)
  * Reads the flags, which end at "--"; flags and their values move to the front, in order, so that
  * what is left behind them is positional.
  */
-static enum status setting_load_flags(const struct setting_table *table, int argc, char **argv,
-                                      void *values, struct setting_request *request,
-                                      struct failure *why)
+static enum status setting_load_flags(const struct setting_table *table,
+                                      const struct setting_input *input, void *values,
+                                      struct setting_request *request, struct failure *why)
 {
-    struct setting_source source = {.table = table, .values = values};
+    struct setting_source source = {
+        .table = table, .values = values, .kind = SETTING_FROM_FLAG, .origins = request->origins};
+    char **argv = input->argv;
+    int argc = input->argc;
     int front = 1;
     int at = 1;
 
@@ -297,10 +320,12 @@ static enum status setting_load_flags(const struct setting_table *table, int arg
     return STATUS_OK;
 }
 
-/* The path of the settings file as the environment and the flags give it; NULL: no file. */
-static enum status setting_load_file(const struct setting_table *table, const void *values,
-                                     void *file_values, struct failure *why)
+/* Reads the settings file that `found` names, if it names one, into `values`. */
+static enum status setting_load_file(const struct setting_table *table, const void *found,
+                                     void *values, uint8_t *origins, struct failure *why)
 {
+    struct setting_source source = {
+        .table = table, .values = values, .kind = SETTING_FROM_FILE, .origins = origins};
     const struct setting_row *row = setting_row_of(table, bytes_of("config"));
     CLEARED(buffer) text = {.max = SETTING_FILE_MAX};
     const char *path;
@@ -309,33 +334,34 @@ static enum status setting_load_file(const struct setting_table *table, const vo
         return STATUS_OK;
     }
     assert(row->type == SETTING_TYPE_path);
-    path = *(char *const *)(const void *)((const char *)values + row->offset);
+    path = *(char *const *)(const void *)((const char *)found + row->offset);
     if (path == NULL || path[0] == '\0') {
         return STATUS_OK;
     }
     TRY(buffer_read_file(&text, path, why));
-    return setting_read_text(table, path, buffer_bytes(&text), file_values, why);
+    return setting_read_lines(&source, path, buffer_bytes(&text), why);
 }
 
 /* Environment and flags over what `values` holds already. */
-static enum status setting_load_over(const struct setting_table *table, int argc, char **argv,
-                                     char *const *environment, void *values,
+static enum status setting_load_over(const struct setting_table *table,
+                                     const struct setting_input *input, void *values,
                                      struct setting_request *request, struct failure *why)
 {
-    TRY(setting_load_environment(table, environment, values, why));
-    return setting_load_flags(table, argc, argv, values, request, why);
+    TRY(setting_load_environment(table, input->environment, values, request->origins, why));
+    return setting_load_flags(table, input, values, request, why);
 }
 
 /* The order of sources. `found` is a scratch struct: only its `config` is used. */
-static enum status setting_load_all(const struct setting_table *table, int argc, char **argv,
-                                    char *const *environment, void *found, void *values,
+static enum status setting_load_all(const struct setting_table *table,
+                                    const struct setting_input *input, void *found, void *values,
                                     struct setting_request *request, struct failure *why)
 {
-    TRY(setting_load_defaults(table, found, why));
-    TRY(setting_load_over(table, argc, argv, environment, found, request, why));
-    TRY(setting_load_defaults(table, values, why));
-    TRY(setting_load_file(table, found, values, why));
-    return setting_load_over(table, argc, argv, environment, values, request, why);
+    TRY(setting_load_defaults(table, found, request->origins, why));
+    TRY(setting_load_over(table, input, found, request, why));
+    memset(request->origins, SETTING_FROM_DEFAULT, sizeof request->origins);
+    TRY(setting_load_defaults(table, values, request->origins, why));
+    TRY(setting_load_file(table, found, values, request->origins, why));
+    return setting_load_over(table, input, values, request, why);
 }
 
 static void setting_find_help(int argc, char *const *argv, struct setting_request *request)
@@ -347,22 +373,21 @@ static void setting_find_help(int argc, char *const *argv, struct setting_reques
     }
 }
 
-enum status setting_load(const struct setting_table *table, int argc, char **argv,
-                         char *const *environment, void *out_values,
-                         struct setting_request *out_request, struct failure *why)
+enum status setting_load(const struct setting_table *table, const struct setting_input *input,
+                         void *out_values, struct setting_request *out_request, struct failure *why)
 {
     struct setting_request request = {0};
     enum status status;
     void *found;
 
     assert(table->num_rows <= SETTING_ROWS_MAX);
-    setting_find_help(argc, argv, &request);
+    setting_find_help(input->argc, input->argv, &request);
     if (request.help || request.version) {
         *out_request = request;
         return STATUS_OK;
     }
     found = memory_make(table->struct_size);
-    status = setting_load_all(table, argc, argv, environment, found, out_values, &request, why);
+    status = setting_load_all(table, input, found, out_values, &request, why);
     setting_clear(table, found);
     free(found);
     if (status != STATUS_OK) {
@@ -371,6 +396,20 @@ enum status setting_load(const struct setting_table *table, int argc, char **arg
     }
     *out_request = request;
     return STATUS_OK;
+}
+
+const char *setting_origin(const struct setting_table *table, const struct setting_request *request,
+                           struct bytes name)
+{
+    static const char *const words[] = {
+        [SETTING_FROM_DEFAULT] = "default",
+        [SETTING_FROM_FILE] = "file",
+        [SETTING_FROM_ENVIRONMENT] = "environment",
+        [SETTING_FROM_FLAG] = "flag",
+    };
+    const struct setting_row *row = setting_row_of(table, name);
+
+    return row == NULL ? NULL : words[request->origins[row - table->rows]];
 }
 
 void setting_clear(const struct setting_table *table, void *values)

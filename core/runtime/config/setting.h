@@ -25,7 +25,8 @@
  *         "SIGNET_PROXY_", "[--check FILE...]", "carries a workload's traffic in mutual TLS");
  *
  *     struct proxy_settings settings = {0};
- *     TRY(setting_load(&table, argc, argv, environ, &settings, &request, why));
+ *     struct setting_input input = {.argc = argc, .argv = argv, .environment = environ};
+ *     TRY(setting_load(&table, &input, &settings, &request, why));
  *     ... settings.outbound_port ...
  *     setting_clear(&table, &settings);
  *
@@ -111,18 +112,33 @@ struct setting_table {
 #define SETTING_TABLE(struct_, program_, prefix_, arguments_, summary_)                            \
     SETTING_TABLE_OF_(struct_, program_, prefix_, arguments_, summary_)
 
-/* What the command line asks for besides values. */
+/* Where settings are looked for; all borrowed for the call. */
+struct setting_input {
+    int argc;
+    char **argv;              /* its pointers are reordered: positional arguments come last */
+    char *const *environment; /* environ, or NULL: none */
+};
+
+/* Where a value came from; a higher one wins. */
+enum setting_origin {
+    SETTING_FROM_DEFAULT,
+    SETTING_FROM_FILE,
+    SETTING_FROM_ENVIRONMENT,
+    SETTING_FROM_FLAG,
+};
+
+/* What the command line asks for besides values, and where each value came from. */
 struct setting_request {
     bool help;               /* --help or -h: print setting_print_help(); no value was judged */
     bool version;            /* --version: likewise */
     char *const *positional; /* borrowed from argv, which was reordered: flags first */
     int num_positional;
+    uint8_t origins[SETTING_ROWS_MAX]; /* enum setting_origin, of each row */
 };
 
 /*
  * setting_load fills `out_values`, the program's zeroed struct, from defaults, file, environment
- * and flags. argv's pointers are reordered so that positional arguments come last. `environment` is
- * environ. On a failure nothing is held and `out_values` is zeroed. Give it back with
+ * and flags. On a failure nothing is held and `out_values` is zeroed. Give it back with
  * setting_clear().
  *
  * STATUS_CONFIG "setting/unknown" (with the nearest name), "setting/value", "setting/range",
@@ -131,9 +147,16 @@ struct setting_request {
  * Of the file itself: STATUS_NOT_FOUND "file/missing", STATUS_IO "file/read", STATUS_LIMIT
  * "file/too-long".
  */
-enum status setting_load(const struct setting_table *table, int argc, char **argv,
-                         char *const *environment, void *out_values,
-                         struct setting_request *out_request, struct failure *why) MUST_USE;
+enum status setting_load(const struct setting_table *table, const struct setting_input *input,
+                         void *out_values, struct setting_request *out_request,
+                         struct failure *why) MUST_USE;
+
+/*
+ * setting_origin is "default", "file", "environment" or "flag": where setting_load found the value
+ * of the setting `name` (like_this or like-this); NULL when there is no such setting. Any thread.
+ */
+const char *setting_origin(const struct setting_table *table, const struct setting_request *request,
+                           struct bytes name);
 
 /*
  * setting_read_text reads the text of a settings file into `values`, which defaults or an earlier

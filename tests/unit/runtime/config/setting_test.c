@@ -24,13 +24,13 @@ static enum status sample_load(const char *arguments, char *variable, struct sam
     static char *argv[SAMPLE_ARGUMENTS_MAX];
     char *environment[] = {variable, NULL};
     struct setting_request request = {0};
-    int argc = 0;
+    struct setting_input input = {.argv = argv, .environment = environment};
 
     (void)snprintf(text, sizeof text, "sample %s", arguments);
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
-        argv[argc++] = word;
+        argv[input.argc++] = word;
     }
-    return setting_load(&sample_table, argc, argv, environment, out, &request, why);
+    return setting_load(&sample_table, &input, out, &request, why);
 }
 
 static void sample_file(char path[32], const char *text)
@@ -238,14 +238,14 @@ Test(setting, positional_arguments_are_left_to_the_caller)
 {
     char words[][16] = {"sample", "one", "--check", "two", "--name", "n", "-", "--", "--three"};
     char *argv[9];
-    char *none[] = {NULL};
     struct sample sample = {0};
     struct setting_request request = {0};
+    struct setting_input input = {.argc = 9, .argv = argv};
 
     for (int i = 0; i < 9; i++) {
         argv[i] = words[i];
     }
-    cr_assert_eq(setting_load(&sample_table, 9, argv, none, &sample, &request, NULL), STATUS_OK);
+    cr_assert_eq(setting_load(&sample_table, &input, &sample, &request, NULL), STATUS_OK);
     cr_assert(sample.check);
     cr_assert_str_eq(sample.name, "n");
     cr_assert_eq(request.num_positional, 4);
@@ -256,14 +256,45 @@ Test(setting, positional_arguments_are_left_to_the_caller)
     setting_clear(&sample_table, &sample);
 }
 
+Test(setting, tells_where_each_value_came_from)
+{
+    char path[32];
+    char file_flag[] = "--config";
+    char program[] = "sample";
+    char check[] = "--check";
+    char name[] = "SAMPLE_NAME=of the environment";
+    char *argv[] = {program, file_flag, path, check};
+    char *environment[] = {name, NULL};
+    struct setting_input input = {.argc = 4, .argv = argv, .environment = environment};
+    static const char *const expected[][2] = {
+        {"config", "flag"},         {"check", "flag"},   {"name", "environment"},
+        {"drain_limit_ms", "file"}, {"port", "default"}, {"drain-limit-ms", "file"},
+    };
+    struct sample sample = {0};
+    struct setting_request request = {0};
+
+    sample_file(path, "drain_limit_ms: 5s\nname: of the file\n");
+    cr_assert_eq(setting_load(&sample_table, &input, &sample, &request, NULL), STATUS_OK);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        const char *origin = setting_origin(&sample_table, &request, bytes_of(expected[i][0]));
+
+        cr_assert_not_null(origin, "%s", expected[i][0]);
+        cr_assert_str_eq(origin, expected[i][1], "%s", expected[i][0]);
+    }
+    cr_assert_null(setting_origin(&sample_table, &request, bytes_of("nonsense")));
+    setting_clear(&sample_table, &sample);
+    (void)unlink(path);
+}
+
 Test(setting, help_and_version_are_asked_for_whatever_else_is_wrong)
 {
     char words[][16] = {"sample", "--nonsense", "--help"};
     char *argv[] = {words[0], words[1], words[2]};
     struct sample sample = {0};
     struct setting_request request = {0};
+    struct setting_input input = {.argc = 3, .argv = argv};
 
-    cr_assert_eq(setting_load(&sample_table, 3, argv, NULL, &sample, &request, NULL), STATUS_OK);
+    cr_assert_eq(setting_load(&sample_table, &input, &sample, &request, NULL), STATUS_OK);
     cr_assert(request.help);
     cr_assert_not(request.version);
 }
