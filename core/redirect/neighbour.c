@@ -31,8 +31,8 @@ struct neighbour_request {
     uint8_t attributes[512];
 };
 
-static void neighbour_request_init(struct neighbour_request *request, uint16_t type,
-                                   uint16_t flags, size_t body_len)
+static void neighbour_request_init(struct neighbour_request *request, uint16_t type, uint16_t flags,
+                                   size_t body_len)
 {
     memset(request, 0, sizeof *request);
     request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(body_len);
@@ -99,14 +99,14 @@ static int neighbour_request_send(int netlink, const struct neighbour_request *r
 static int neighbour_make_pair(int netlink, int away)
 {
     struct neighbour_request request;
-    struct rtattr *info;
+    struct rtattr *link;
     struct rtattr *veth;
     struct rtattr *peer;
 
     neighbour_request_init(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
                            sizeof request.body.link);
     neighbour_request_add(&request, IFLA_IFNAME, NEIGHBOUR_HERE, sizeof NEIGHBOUR_HERE);
-    info = neighbour_request_add(&request, IFLA_LINKINFO, NULL, 0);
+    link = neighbour_request_add(&request, IFLA_LINKINFO, NULL, 0);
     neighbour_request_add(&request, IFLA_INFO_KIND, "veth", 4);
     veth = neighbour_request_add(&request, IFLA_INFO_DATA, NULL, 0);
     peer = neighbour_request_add(&request, VETH_INFO_PEER, NULL, 0);
@@ -116,7 +116,7 @@ static int neighbour_make_pair(int netlink, int away)
     neighbour_request_add(&request, IFLA_NET_NS_FD, &away, sizeof away);
     neighbour_request_end_nest(&request, peer);
     neighbour_request_end_nest(&request, veth);
-    neighbour_request_end_nest(&request, info);
+    neighbour_request_end_nest(&request, link);
     return neighbour_request_send(netlink, &request);
 }
 
@@ -238,10 +238,10 @@ static int neighbour_set_up(struct neighbour *neighbour, int netlink)
     }
     neighbour_go(neighbour->away);
     far_netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    refused = far_netlink < 0 ? errno
-                              : neighbour_set_up_end(far_netlink, NEIGHBOUR_THERE,
-                                                     NEIGHBOUR_THERE_V4, NEIGHBOUR_THERE_V6,
-                                                     &there_ipv6);
+    refused = far_netlink < 0
+                  ? errno
+                  : neighbour_set_up_end(far_netlink, NEIGHBOUR_THERE, NEIGHBOUR_THERE_V4,
+                                         NEIGHBOUR_THERE_V6, &there_ipv6);
     if (refused == 0) {
         refused = neighbour_wait_running(NEIGHBOUR_THERE);
     }

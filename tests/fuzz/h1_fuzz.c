@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as HTTP/1.1, in both roles. Fed whole and byte by byte, the parser must come to the same
- * end: otherwise what one reader sees depends on how the network cut it.
+ * Any bytes as HTTP/1.1, in both roles. Fed whole and byte by byte, the parser must come to the
+ * same end: otherwise what one reader sees depends on how the network cut it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 /* What a run saw; two runs over the same bytes must agree. */
 struct h1_run {
     enum status status;
-    uint64_t hash;    /* over heads and bodies */
+    uint64_t hash; /* over heads and bodies */
     size_t messages;
 };
 
@@ -75,8 +75,8 @@ static struct h1_run h1_run_over(enum h1_role role, struct bytes text, size_t st
     while (text.len > 0 && run.status == STATUS_OK) {
         size_t used = 0;
 
-        run.status = h1_feed(&parser, bytes_make(text.at, text.len < step ? text.len : step), &used,
-                             &why);
+        run.status =
+            h1_feed(&parser, bytes_make(text.at, text.len < step ? text.len : step), &used, &why);
         if (run.status == STATUS_OK && used == 0) {
             break; /* an upgrade */
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as JSON to read, and as a text to write: what is written must be readable, whatever it was. */
+/* Any bytes as JSON to read, and as a text to write: what is written must be readable, whatever it
+ * was. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ static void json_fuzz_write(struct bytes text)
     if (json_writer_end(&json, NULL) != STATUS_OK) {
         abort();
     }
-    /* The reader refuses U+0000, which the writer escapes: such a text is written for other readers. */
+    /* The reader refuses U+0000, which the writer escapes: such a text is written for other
+     * readers. */
     if (text.len == 0 || memchr(text.at, '\0', text.len) == NULL) {
         if (json_read(buffer_bytes(&out), (size_t)8 << 20, &top, NULL) != STATUS_OK) {
             abort();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A settings file: what it holds is refused or taken, and what was taken can be printed and read again. */
+/* A settings file: what it holds is refused or taken, and what was taken can be printed and read
+ * again. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -122,8 +122,8 @@ static enum status buffer_read_fd(struct buffer *buffer, int fd, const char *pat
         if (step == 0) { /* full: is that the end of the file, too? */
             got = read(fd, &probe, 1);
             return got == 0 ? STATUS_OK
-                            : fail(why, STATUS_LIMIT, "file/too-long", "%s holds more than %zu bytes",
-                                   path, buffer->max);
+                            : fail(why, STATUS_LIMIT, "file/too-long",
+                                   "%s holds more than %zu bytes", path, buffer->max);
         }
         got = read(fd, buffer_reserve(buffer, step), step);
         if (got < 0 && errno != EINTR) {

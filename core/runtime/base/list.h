@@ -58,7 +58,7 @@ static inline void list_remove(struct list_link *link)
 }
 
 /* LIST_OF is the struct of `type` whose member `member` is the link at `pointer`. */
-#define LIST_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define LIST_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* LIST_EACH visits every link; the one visited may be removed in the loop's body. */
 #define LIST_EACH(list, link)                                                                      \

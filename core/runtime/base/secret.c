@@ -68,7 +68,8 @@ static enum status secret_read_fd(int fd, const char *path, size_t max, bool nee
         used += (size_t)got;
     }
     if (used > max) {
-        return fail(why, STATUS_LIMIT, "secret/too-long", "%s holds more than %zu bytes", path, max);
+        return fail(why, STATUS_LIMIT, "secret/too-long", "%s holds more than %zu bytes", path,
+                    max);
     }
     while (used > 0 && strchr("\r\n \t", all.at[used - 1]) != NULL) {
         used--;

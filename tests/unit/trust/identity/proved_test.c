@@ -35,7 +35,8 @@ Test(proved, knows_only_what_it_was_told)
     cr_assert_eq(certificate_parse(test_ca_der(root), &above, NULL), STATUS_OK);
     proved_digest(&cert, above.spki, digest);
     proved_digest(&cert, cert.spki, other);
-    cr_assert_neq(memcmp(digest, other, sizeof digest), 0, "the issuer's key is part of the question");
+    cr_assert_neq(memcmp(digest, other, sizeof digest), 0,
+                  "the issuer's key is part of the question");
     cr_assert_not(proved_find(digest));
     proved_add(digest);
     cr_assert(proved_find(digest));
@@ -80,7 +81,7 @@ Test(proved, I10_each_flipped_bit_of_a_known_leaf_is_refused)
     for (size_t i = 0; i < der.len; i++) {
         memcpy(changed, der.at, der.len);
         changed[i] = (uint8_t)(changed[i] ^ 1u << i % 8);
-        cr_assert_str_neq(proved_judge(bundle, bytes_make(changed, der.len), now_s), "",
-                          "byte %zu", i);
+        cr_assert_str_neq(proved_judge(bundle, bytes_make(changed, der.len), now_s), "", "byte %zu",
+                          i);
     }
 }
