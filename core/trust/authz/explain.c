@@ -19,7 +19,6 @@ static const char *const explain_fields[] = {
     [RULE_SOURCE_IP] = "source address",
     [RULE_DESTINATION_IP] = "destination address",
     [RULE_DESTINATION_PORT] = "destination port",
-    [RULE_SNI] = "server name",
 };
 
 static int explain_shown(struct bytes text)
@@ -57,7 +56,6 @@ static enum status explain_value(const struct rule_test *test, size_t index, str
     case RULE_PRINCIPAL:
     case RULE_NAMESPACE:
     case RULE_TRUST_DOMAIN:
-    case RULE_SNI:
         break;
     }
     return explain_text(out, test->values.texts[index].written);
@@ -87,8 +85,6 @@ static enum status explain_found(enum rule_field field, const struct facts *fact
         return buffer_add_text(out, address);
     case RULE_DESTINATION_PORT:
         return buffer_add_format(out, "%u", facts->destination_port);
-    case RULE_SNI:
-        return explain_text(out, facts->sni);
     }
     return STATUS_OK;
 }

@@ -23,7 +23,6 @@ struct facts {
     struct ip source_ip;       /* who is at the other end of the TCP connection */
     struct ip destination_ip;  /* where the connection was going */
     uint16_t destination_port; /* the workload's port, never a service's */
-    struct bytes sni;          /* server name of the client's hello, as sent; empty without one */
 };
 
 /*

@@ -67,8 +67,6 @@ static bool rule_any(const struct rule_test *test, const struct facts *facts)
         return rule_any_block(test, &facts->destination_ip);
     case RULE_DESTINATION_PORT:
         return rule_any_port(test, facts->destination_port);
-    case RULE_SNI:
-        return rule_any_text(test, facts->sni);
     }
     return false;
 }

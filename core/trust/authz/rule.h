@@ -23,7 +23,6 @@ enum rule_field {
     RULE_SOURCE_IP,
     RULE_DESTINATION_IP,
     RULE_DESTINATION_PORT,
-    RULE_SNI,
 };
 
 /* A service account of any trust domain. */
@@ -142,7 +141,6 @@ struct rule_reading {
 
 /* What the values of a field must look like. */
 enum rule_value {
-    VALUE_TEXT,
     VALUE_PRINCIPAL,
     VALUE_NAMESPACE,
     VALUE_ACCOUNT,

@@ -54,7 +54,7 @@ static const struct rule_key rule_when_keys[] = {
     {"source.trustDomain", VALUE_TRUST_DOMAIN, RULE_TRUST_DOMAIN, false},
     {"destination.ip", VALUE_BLOCK, RULE_DESTINATION_IP, false},
     {"destination.port", VALUE_PORT, RULE_DESTINATION_PORT, false},
-    {"connection.sni", VALUE_TEXT, RULE_SNI, false},
+    {"connection.sni", VALUE_OF_REQUEST, 0, false}, /* nobody reads it out of the hello */
     {"remote.ip", VALUE_OF_REQUEST, 0, false},
     {"request.auth.principal", VALUE_OF_REQUEST, 0, false},
     {"request.auth.audiences", VALUE_OF_REQUEST, 0, false},
@@ -80,13 +80,13 @@ static void rule_skip_request(struct rule_reading *reading, const struct yaml_no
     if (reading->action == RULE_ALLOW) {
         rule->never = true;
         warnings_add(reading->warnings, list,
-                     "%s rule %u: \"%.*s\" is of HTTP requests and a connection does not show it: "
-                     "this ALLOW rule matches nothing",
+                     "%s rule %u: \"%.*s\" is nothing that a connection shows: this ALLOW rule "
+                     "matches nothing",
                      reading->id, rule->number, rule_shown(key), (const char *)key.at);
     } else {
         warnings_add(reading->warnings, list,
-                     "%s rule %u: \"%.*s\" is of HTTP requests and a connection does not show it: "
-                     "it is left out, so the rule holds for more than is written",
+                     "%s rule %u: \"%.*s\" is nothing that a connection shows: it is left out, so "
+                     "the rule holds for more than is written",
                      reading->id, rule->number, rule_shown(key), (const char *)key.at);
     }
 }
@@ -135,7 +135,8 @@ static enum status rule_fields_parse(struct rule_reading *reading, const struct 
         return yaml_node_fail(why, node, "policy/empty", "nothing is asked for: leave it out");
     }
     tests = arena_take(&reading->set->arena, node->count, sizeof *tests);
-    YAML_EACH(node, list) {
+    YAML_EACH(node, list)
+    {
         const struct rule_key *key = rule_find_key(keys, list->key);
 
         TRY(rule_test_parse(reading, list, key, &tests[num_tests], why));
@@ -181,7 +182,8 @@ static enum status rule_part_parse(struct rule_reading *reading, const struct ya
         return yaml_node_fail(why, part, "policy/empty", "an empty list: leave the key out");
     }
     *out_clauses = arena_take(&reading->set->arena, part->count, sizeof **out_clauses);
-    YAML_EACH(part, entry) {
+    YAML_EACH(part, entry)
+    {
         const struct yaml_node *fields;
 
         TRY(yaml_node_check_keys(entry, allowed, why));
@@ -225,12 +227,11 @@ static enum status rule_condition_parse(struct rule_reading *reading,
     TRY(yaml_node_text(name, RULE_TEXT_MAX, &text, why));
     found = rule_when_key(text);
     if (found == NULL) {
-        return yaml_node_fail(
-            why, name, "policy/when-key",
-            "unknown condition \"%.*s\": a connection knows source.ip, "
-            "source.principal, source.namespace, source.serviceAccount, "
-            "source.trustDomain, destination.ip, destination.port, connection.sni",
-            rule_shown(text), (const char *)text.at);
+        return yaml_node_fail(why, name, "policy/when-key",
+                              "unknown condition \"%.*s\": a connection knows source.ip, "
+                              "source.principal, source.namespace, source.serviceAccount, "
+                              "source.trustDomain, destination.ip, destination.port",
+                              rule_shown(text), (const char *)text.at);
     }
     lists[0] = yaml_node_get(condition, "values");
     lists[1] = yaml_node_get(condition, "notValues");
@@ -265,7 +266,8 @@ static enum status rule_when_parse(struct rule_reading *reading, const struct ya
         return yaml_node_fail(why, when, "policy/empty", "an empty list: leave the key out");
     }
     tests = arena_take(&reading->set->arena, when->count * 2, sizeof *tests);
-    YAML_EACH(when, condition) {
+    YAML_EACH(when, condition)
+    {
         TRY(rule_condition_parse(reading, condition, rule, tests, &num_tests, why));
     }
     rule->when = (struct rule_clause){tests, num_tests};
@@ -336,7 +338,8 @@ enum status rule_parse_all(struct rule_reading *reading, const struct yaml_node 
         return STATUS_LIMIT;
     }
     compiled = arena_take(&reading->set->arena, rules->count, sizeof *compiled);
-    YAML_EACH(rules, node) {
+    YAML_EACH(rules, node)
+    {
         compiled[count].number = (unsigned)count + 1;
         TRY(rule_parse(reading, node, &compiled[count], why));
         count++;

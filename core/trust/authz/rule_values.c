@@ -218,7 +218,6 @@ enum status rule_values_parse(struct rule_reading *reading, const struct yaml_no
 {
     TRY(rule_count_values(reading, list, list->count, why));
     switch (value) {
-    case VALUE_TEXT:
     case VALUE_PRINCIPAL:
     case VALUE_NAMESPACE:
     case VALUE_TRUST_DOMAIN:

@@ -145,9 +145,9 @@ static const struct row rows[] = {
     {"{rules: [{when: [{key: destination.ip, values: [10.77.0.0/24]}]}]}", WEB, P8, true,
      "allow/rule"},
     {"{rules: [{when: [{key: destination.port, values: ['8080']}]}]}", WEB, P8, true, "allow/rule"},
-    {"{rules: [{when: [{key: connection.sni, values: ['*']}]}]}", WEB, P8, false, "deny/no-match"},
-    {"{rules: [{when: [{key: connection.sni, notValues: [x]}]}]}", WEB, P8, true, "allow/rule"},
     /* what a connection does not show: an ALLOW rule with any of it matches nothing */
+    {"{rules: [{when: [{key: connection.sni, values: ['*']}]}]}", WEB, P8, false, "deny/no-match"},
+    {"{rules: [{when: [{key: connection.sni, notValues: [x]}]}]}", WEB, P8, false, "deny/no-match"},
     {"{rules: [{to: [{operation: {methods: [GET]}}]}]}", WEB, P8, false, "deny/no-match"},
     {"{rules: [{to: [{operation: {notMethods: [GET]}}]}]}", WEB, P8, false, "deny/no-match"},
     {"{rules: [{to: [{operation: {ports: ['8080'], paths: [/a]}}]}]}", WEB, P8, false,
@@ -164,6 +164,8 @@ static const struct row rows[] = {
     {"{rules: [{to: [{operation: {paths: [/a]}}]}, {from: [{source: {namespaces: [shop]}}]}]}", WEB,
      P8, true, "allow/rule"},
     /* ... and is left out of a DENY rule, which widens it */
+    {"{action: DENY, rules: [{when: [{key: connection.sni, values: [x]}]}]}", WEB, P8, false,
+     "deny/rule"},
     {"{action: DENY, rules: [{to: [{operation: {methods: [GET]}}]}]}", WEB, P8, false, "deny/rule"},
     {"{action: DENY, rules: [{to: [{operation: {ports: ['8080'], paths: [/a]}}]}]}", WEB, P8, false,
      "deny/rule"},
