@@ -74,7 +74,7 @@ static const struct reason_verify_row {
     {"verify/path-length", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
     {"verify/name-constraint", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
     {"verify/chain-too-long", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
-    {"verify/too-many-signatures", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
+    {"verify/too-complex", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
     {"verify/eku", STATUS_PROTOCOL, SSL_AD_UNSUPPORTED_CERTIFICATE},
     {"tls/peer-identity", STATUS_UNTRUSTED, SSL_AD_CERTIFICATE_UNKNOWN},
 };
