@@ -35,8 +35,7 @@ enum status plan_options_add_uid(struct plan_options *options, struct bytes text
                     PLAN_QUOTED(text));
     }
     if (options->num_uids == PLAN_UIDS_MAX) {
-        return fail(why, STATUS_LIMIT, "redirect/too-many", "more than %d user ids",
-                    PLAN_UIDS_MAX);
+        return fail(why, STATUS_LIMIT, "redirect/too-many", "more than %d user ids", PLAN_UIDS_MAX);
     }
     options->uids[options->num_uids++] = (uint32_t)uid;
     return STATUS_OK;
@@ -64,51 +63,78 @@ static bool plan_port_range_parse(struct bytes item, struct plan_port_range *out
     return true;
 }
 
-enum status plan_ports_add(struct plan_ports *ports, struct bytes list, struct failure *why)
+/* What a comma-separated list of the operator holds. */
+struct plan_list {
+    size_t max;
+    const char *many;   /* "ports in a list" */
+    const char *reason; /* of an item that is wrong */
+    const char *wrong;  /* ends the sentence that begins with it */
+    bool (*read)(void *items, size_t at, struct bytes item);
+};
+
+/* Appends a list to `items`, of which there are *count: all of it, or nothing and a reason. */
+static enum status plan_list_add(const struct plan_list *kind, struct bytes list, void *items,
+                                 size_t *count, struct failure *why)
 {
-    struct plan_ports more = *ports;
+    size_t num_items = *count;
     struct bytes rest = bytes_trim(list);
 
     while (rest.len > 0) {
         struct bytes item = bytes_trim(bytes_split(&rest, ','));
 
-        if (more.count == PLAN_PORTS_MAX) {
-            return fail(why, STATUS_LIMIT, "redirect/too-many", "more than %d ports in a list",
-                        PLAN_PORTS_MAX);
+        if (num_items == kind->max) {
+            return fail(why, STATUS_LIMIT, "redirect/too-many", "more than %zu %s", kind->max,
+                        kind->many);
         }
-        if (!plan_port_range_parse(item, &more.at[more.count])) {
-            return fail(why, STATUS_CONFIG, "redirect/port",
-                        "\"%.*s\" is neither a port (1-65535) nor a range like 9000-9010",
-                        PLAN_QUOTED(item));
+        if (!kind->read(items, num_items, item)) {
+            return fail(why, STATUS_CONFIG, kind->reason, "\"%.*s\" %s", PLAN_QUOTED(item),
+                        kind->wrong);
         }
-        more.count++;
+        num_items++;
     }
-    *ports = more;
+    *count = num_items;
     return STATUS_OK;
+}
+
+static bool plan_port_read(void *items, size_t at, struct bytes item)
+{
+    struct plan_port_range *ranges = items;
+
+    return plan_port_range_parse(item, &ranges[at]);
+}
+
+enum status plan_ports_add(struct plan_ports *ports, struct bytes list, struct failure *why)
+{
+    static const struct plan_list kind = {
+        .max = PLAN_PORTS_MAX,
+        .many = "ports in a list",
+        .reason = "redirect/port",
+        .wrong = "is neither a port (1-65535) nor a range like 9000-9010",
+        .read = plan_port_read,
+    };
+
+    return plan_list_add(&kind, list, ports->at, &ports->count, why);
+}
+
+static bool plan_block_read(void *items, size_t at, struct bytes item)
+{
+    struct ip_block *blocks = items;
+
+    return ip_block_parse(item, &blocks[at]);
 }
 
 enum status plan_options_add_blocks(struct plan_options *options, struct bytes list,
                                     struct failure *why)
 {
-    size_t count = options->num_exclude_blocks;
-    struct bytes rest = bytes_trim(list);
+    static const struct plan_list kind = {
+        .max = PLAN_BLOCKS_MAX,
+        .many = "address blocks",
+        .reason = "redirect/cidr",
+        .wrong = "is no address block like 10.0.0.0/8 or fd00::/8",
+        .read = plan_block_read,
+    };
 
-    while (rest.len > 0) {
-        struct bytes item = bytes_trim(bytes_split(&rest, ','));
-
-        if (count == PLAN_BLOCKS_MAX) {
-            return fail(why, STATUS_LIMIT, "redirect/too-many", "more than %d address blocks",
-                        PLAN_BLOCKS_MAX);
-        }
-        if (!ip_block_parse(item, &options->exclude_blocks[count])) {
-            return fail(why, STATUS_CONFIG, "redirect/cidr",
-                        "\"%.*s\" is no address block like 10.0.0.0/8 or fd00::/8",
-                        PLAN_QUOTED(item));
-        }
-        count++;
-    }
-    options->num_exclude_blocks = count;
-    return STATUS_OK;
+    return plan_list_add(&kind, list, options->exclude_blocks, &options->num_exclude_blocks, why);
 }
 
 static bool plan_interface_is_plain(struct bytes name)
@@ -128,30 +154,31 @@ static bool plan_interface_is_plain(struct bytes name)
     return name.at[0] != '-' && name.at[0] != '.';
 }
 
+static bool plan_interface_read(void *items, size_t at, struct bytes item)
+{
+    char(*names)[PLAN_INTERFACE_MAX] = items;
+
+    if (!plan_interface_is_plain(item)) {
+        return false;
+    }
+    memset(names[at], 0, PLAN_INTERFACE_MAX);
+    memcpy(names[at], item.at, item.len);
+    return true;
+}
+
 enum status plan_options_add_interfaces(struct plan_options *options, struct bytes list,
                                         struct failure *why)
 {
-    size_t count = options->num_exclude_interfaces;
-    struct bytes rest = bytes_trim(list);
+    static const struct plan_list kind = {
+        .max = PLAN_INTERFACES_MAX,
+        .many = "interfaces",
+        .reason = "redirect/interface",
+        .wrong = "is no interface name (1-15 letters, digits, '.', '_', '-')",
+        .read = plan_interface_read,
+    };
 
-    while (rest.len > 0) {
-        struct bytes item = bytes_trim(bytes_split(&rest, ','));
-
-        if (count == PLAN_INTERFACES_MAX) {
-            return fail(why, STATUS_LIMIT, "redirect/too-many", "more than %d interfaces",
-                        PLAN_INTERFACES_MAX);
-        }
-        if (!plan_interface_is_plain(item)) {
-            return fail(why, STATUS_CONFIG, "redirect/interface",
-                        "\"%.*s\" is no interface name (1-15 letters, digits, '.', '_', '-')",
-                        PLAN_QUOTED(item));
-        }
-        memset(options->exclude_interfaces[count], 0, PLAN_INTERFACE_MAX);
-        memcpy(options->exclude_interfaces[count], item.at, item.len);
-        count++;
-    }
-    options->num_exclude_interfaces = count;
-    return STATUS_OK;
+    return plan_list_add(&kind, list, options->exclude_interfaces, &options->num_exclude_interfaces,
+                         why);
 }
 
 /* PLAN_RULES_MAX counts every rule that full options can give, so there is always room. */
