@@ -162,16 +162,10 @@ int certs_command(int count, char **arguments)
                     "  signet certs --json | jq '.[].chain[0].serial'",
         .operands_max = 4,
     };
-    struct manual_words words;
     CLEARED(doors) doors = {0};
     int verdict;
 
-    if (!manual_open(&manual, count, arguments, &words, &verdict)) {
-        return verdict;
-    }
-    choice.names = words.operands;
-    choice.num_names = words.num_operands;
-    if (!doors_open(&choice, DOORS_SIDECARS, &doors, &verdict)) {
+    if (!doors_enter(&manual, count, arguments, &choice, &doors, &verdict)) {
         return verdict;
     }
     verdict = doors_visit(&doors, "/certs", certs_visit, &run);

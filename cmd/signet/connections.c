@@ -145,21 +145,15 @@ int connections_command(int count, char **arguments)
                     "  signet conn --state handshake          who is stuck in TLS",
         .operands_max = 4,
     };
-    struct manual_words words;
     CLEARED(doors) doors = {0};
     int verdict;
 
-    if (!manual_open(&manual, count, arguments, &words, &verdict)) {
+    if (!doors_enter(&manual, count, arguments, &choice, &doors, &verdict)) {
         return verdict;
     }
-    choice.names = words.operands;
-    choice.num_names = words.num_operands;
     if (run.as_json && (run.filter.peer != NULL || run.filter.state != NULL)) {
         (void)fputs("signet: --json gives the pages whole: filter them with jq\n", stderr);
         return VERDICT_USAGE;
-    }
-    if (!doors_open(&choice, DOORS_SIDECARS, &doors, &verdict)) {
-        return verdict;
     }
     return connections_show(&run, &doors);
 }

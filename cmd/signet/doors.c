@@ -161,6 +161,23 @@ bool doors_open(const struct doors_choice *choice, enum doors_kind kind, struct 
     return false;
 }
 
+bool doors_enter(const struct manual *manual, int count, char **arguments,
+                 struct doors_choice *choice, struct doors *out_doors, int *out_verdict)
+{
+    struct manual_words words;
+    bool entered;
+
+    if (!manual_open(manual, count, arguments, &words, out_verdict)) {
+        return false;
+    }
+    choice->names = words.operands;
+    choice->num_names = words.num_operands;
+    entered = doors_open(choice, DOORS_SIDECARS, out_doors, out_verdict);
+    choice->names = NULL; /* they end here */
+    choice->num_names = 0;
+    return entered;
+}
+
 void doors_control(const struct doors_choice *choice, struct doors *out_doors)
 {
     char *address;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cmd/signet/manual.h"
 #include "core/runtime/base/buffer.h"
 #include "core/runtime/base/status.h"
 
@@ -70,6 +71,13 @@ struct doors_choice {
  */
 bool doors_open(const struct doors_choice *choice, enum doors_kind kind, struct doors *out_doors,
                 int *out_verdict);
+
+/*
+ * doors_enter is manual_open() and then doors_open() for sidecars: what stands on the command line
+ * beside flags are their names. `choice` is what the manual's flags fill.
+ */
+bool doors_enter(const struct manual *manual, int count, char **arguments,
+                 struct doors_choice *choice, struct doors *out_doors, int *out_verdict);
 
 /* doors_control makes *out_doors hold the control plane's door alone: the given address, or FOLDER/control. */
 void doors_control(const struct doors_choice *choice, struct doors *out_doors);
