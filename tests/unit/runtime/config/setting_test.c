@@ -268,7 +268,7 @@ Test(setting, tells_where_each_value_came_from)
     struct setting_input input = {.argc = 4, .argv = argv, .environment = environment};
     static const char *const expected[][2] = {
         {"config", "flag"},         {"check", "flag"},   {"name", "environment"},
-        {"drain_limit_ms", "file"}, {"port", "default"}, {"drain-limit-ms", "file"},
+        {"drain_limit_ms", "file"}, {"skew", "default"}, {"drain-limit-ms", "file"},
     };
     struct sample sample = {0};
     struct setting_request request = {0};
