@@ -38,6 +38,9 @@ int tokens_command(int count, char **arguments);
 /* demo_command is `signet demo`: a whole mesh on this machine, to look at. */
 int demo_command(int count, char **arguments);
 
+/* bench_command is `signet bench data`: the data path measured beside other proxies. */
+int bench_command(int count, char **arguments);
+
 /* version_command is `signet version`: this build and its libraries. */
 int version_command(int count, char **arguments);
 

@@ -16,6 +16,8 @@ static const struct manual_verb main_verbs[] = {
     {"entry", "who may be whom: add, list, remove", entries_command},
     {"token", "make a join token, into a file", tokens_command},
     {"demo", "a whole mesh on this machine, to look at", demo_command},
+    {"bench", "measure the data path on this machine, beside nginx, HAProxy and Envoy",
+     bench_command},
     {"version", "versions of this build and its libraries", version_command},
 };
 
