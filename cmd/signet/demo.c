@@ -20,7 +20,7 @@
 #include "core/runtime/base/clock.h"
 
 #define DEMO_LOAD_S 25
-#define DEMO_LOAD_LEAST_S 12 /* the control plane dies and comes back within it, and all renew */
+#define DEMO_LOAD_LEAST_S 15 /* the control plane dies and comes back within it, and all renew */
 #define DEMO_LOAD_MOST_S 3600
 #define DEMO_INTERRUPTED 128 /* and the signal's number: as a shell says it */
 
@@ -179,7 +179,7 @@ int demo_command(int count, char **arguments)
          &wishes.once},
         {"json", NULL, "the last line is one JSON object with all that was measured", NULL,
          &wishes.as_json},
-        {"seconds", "N", "how long the load runs, 12 to 3600 (unless given: 25)", &wishes.seconds,
+        {"seconds", "N", "how long the load runs, 15 to 3600 (unless given: 25)", &wishes.seconds,
          NULL},
         {"keep-logs", "FOLDER", "copy logs and captures there at the end", &wishes.keep_logs, NULL},
     };

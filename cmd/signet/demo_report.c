@@ -202,6 +202,7 @@ enum status demo_report_json(const struct demo_report *report, struct buffer *ou
     json_put_uint(&json, "control_plane_restarts", report->control_plane_restarts);
     json_put_uint(&json, "control_plane_outage_ms", report->outage_ms);
     json_put_uint(&json, "requests_during_outage", report->outage_requests);
+    json_put_uint(&json, "failed_renewals_during_outage", report->outage_failed_renewals);
     json_put_uint(&json, "renewed_after_restart", report->renewed_after_restart);
     json_put_uint(&json, "processes_died", report->processes_died);
     demo_report_put_wire(&json, "wire", &report->wire);

@@ -42,6 +42,7 @@ struct demo_report {
     uint64_t control_plane_restarts;       /* times it was killed and answered again */
     uint64_t outage_ms;                    /* how long it was away */
     uint64_t outage_requests;              /* that the application answered meanwhile */
+    uint64_t outage_failed_renewals;       /* attempts to renew that failed until it was back */
     uint64_t renewed_after_restart; /* sidecars seen with a new certificate since it is back */
     uint64_t processes_died;        /* of the mesh, by themselves */
 };

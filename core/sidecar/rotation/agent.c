@@ -115,6 +115,10 @@ static void agent_tell_decline(struct agent *agent, enum schedule_verdict verdic
         return;
     }
     agent->told = verdict;
+    if (verdict == SCHEDULE_EXPIRED) {
+        /* From here on it is the token that proves us: how often a renewal failed says nothing of it. */
+        backoff_reset(&agent->backoff);
+    }
     agent_report(agent, verdict == SCHEDULE_EXPIRED ? AGENT_NEWS_EXPIRED : AGENT_NEWS_WORRY);
 }
 
@@ -183,7 +187,10 @@ static enum agent_step agent_step_waiting(struct agent *agent)
     struct schedule_now now = agent_now();
 
     if (agent->why.reason != NULL) {
-        agent->next_attempt_boot_ms = now.boot_ms + backoff_next_ms(&agent->backoff, agent_draw());
+        uint64_t pause = backoff_next_ms(&agent->backoff, agent_draw());
+        uint64_t most = schedule_retry_most_ms(&agent->schedule, now);
+
+        agent->next_attempt_boot_ms = now.boot_ms + (pause < most ? pause : most);
         agent_report(agent, AGENT_NEWS_FAILED);
         agent->why = (struct failure){0};
     } else {

@@ -6,6 +6,9 @@
 /* The window of renewal and the point of worry, in hundredths of life. */
 enum { SCHEDULE_FROM = 33, SCHEDULE_TO = 50, SCHEDULE_WORRIED = 75 };
 
+/* Pauses between failed renewals: a part of what is left of life, and no tight loop. */
+enum { SCHEDULE_RETRY_PART = 8, SCHEDULE_RETRY_LEAST_MS = 100 };
+
 int64_t schedule_renewal_moment(int64_t issued_at, int64_t expires_at, uint32_t drawn)
 {
     int64_t life = expires_at > issued_at ? expires_at - issued_at : 0;
@@ -123,13 +126,30 @@ int64_t schedule_on_our_clock(const struct schedule *schedule, int64_t server_s)
     return (schedule->heard.unix_ms + schedule_span_ms(schedule, server_s)) / 1000;
 }
 
-int64_t schedule_budget_s(const struct schedule *schedule, struct schedule_now now)
+/* What is left of life; 0 once expired. */
+static int64_t schedule_left_ms(const struct schedule *schedule, struct schedule_now now)
 {
     int64_t left = schedule->not_after == 0 ? 0
                                             : schedule_span_ms(schedule, schedule->not_after) -
                                                   schedule_passed_ms(schedule, now);
 
-    return left > 0 ? left / 1000 : 0;
+    return left > 0 ? left : 0;
+}
+
+int64_t schedule_budget_s(const struct schedule *schedule, struct schedule_now now)
+{
+    return schedule_left_ms(schedule, now) / 1000;
+}
+
+uint64_t schedule_retry_most_ms(const struct schedule *schedule, struct schedule_now now)
+{
+    int64_t left = schedule_left_ms(schedule, now);
+
+    if (left == 0) {
+        return UINT64_MAX;
+    }
+    left /= SCHEDULE_RETRY_PART;
+    return left > SCHEDULE_RETRY_LEAST_MS ? (uint64_t)left : SCHEDULE_RETRY_LEAST_MS;
 }
 
 bool schedule_clock_stepped(struct schedule_now before, struct schedule_now now, uint64_t limit_ms)

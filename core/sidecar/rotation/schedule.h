@@ -73,6 +73,13 @@ int64_t schedule_on_our_clock(const struct schedule *schedule, int64_t server_s)
 int64_t schedule_budget_s(const struct schedule *schedule, struct schedule_now now);
 
 /*
+ * schedule_retry_most_ms is the longest pause after a failed renewal: an eighth of the life that is left
+ * and at least 100 ms, so that an authority that comes back before the end is found before the end.
+ * UINT64_MAX once expired: then nothing is left to be saved by haste.
+ */
+uint64_t schedule_retry_most_ms(const struct schedule *schedule, struct schedule_now now);
+
+/*
  * schedule_clock_stepped tells whether wall time and boot time moved apart by more than `limit_ms` between
  * two moments: the wall clock was set, or a snapshot was restored.
  */

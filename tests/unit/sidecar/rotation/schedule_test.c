@@ -181,3 +181,24 @@ Test(schedule, a_step_of_the_clock_is_told_from_a_suspend)
     cr_assert(schedule_clock_stepped(later(0, 0), later(1, 3), 500));
     cr_assert(schedule_clock_stepped(later(0, 0), later(1, -3), 500));
 }
+
+Test(schedule, a_failed_renewal_is_tried_again_well_before_the_end_however_often_it_failed)
+{
+    struct schedule schedule = hour();
+    struct schedule never = {0};
+    int64_t passed_s = 1500;
+    unsigned num_tries = 0;
+
+    cr_assert_eq(schedule_retry_most_ms(&schedule, later(1500, 1500)), 2100u * 1000 / 8);
+    /* Waiting the most each time, the last tries come close to the end, and not in a tight loop. */
+    while (schedule_judge(&schedule, later(passed_s, passed_s)) != SCHEDULE_EXPIRED) {
+        uint64_t most_ms = schedule_retry_most_ms(&schedule, later(passed_s, passed_s));
+
+        cr_assert(most_ms >= 100 && (int64_t)most_ms < (3601 - passed_s) * 1000);
+        passed_s += (int64_t)(most_ms + 999) / 1000;
+        num_tries++;
+    }
+    cr_assert(num_tries > 10 && num_tries < 200, "%u", num_tries);
+    cr_assert_eq(schedule_retry_most_ms(&schedule, later(3600, 3600)), UINT64_MAX);
+    cr_assert_eq(schedule_retry_most_ms(&never, heard), UINT64_MAX);
+}
