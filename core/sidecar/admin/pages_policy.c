@@ -80,6 +80,40 @@ static void pages_put_judgement(struct json_writer *json, const struct snapshot_
     json_close_object(json);
 }
 
+static void pages_put_rules(struct json_writer *json, const struct policy *policy, size_t index)
+{
+    struct policy_rule_description rule;
+
+    json_open_array(json, "rules");
+    for (size_t i = 0; policy_describe_rule(policy, index, i, &rule); i++) {
+        json_open_object(json, NULL);
+        json_put_uint(json, "number", rule.number);
+        json_put_uint(json, "line", rule.line);
+        json_put_bool(json, "never", rule.never);
+        json_close_object(json);
+    }
+    json_close_array(json);
+}
+
+/* Every policy that holds here, in the order of judging, with the places of its rules. */
+static void pages_put_policies(struct json_writer *json, const struct policy *policy)
+{
+    struct policy_description description;
+
+    json_open_array(json, "policies");
+    for (size_t i = 0; policy_describe(policy, i, &description); i++) {
+        json_open_object(json, NULL);
+        json_put_text(json, "policy", description.id);
+        json_put_text(json, "action", description.action);
+        json_put_text(json, "file", description.file);
+        json_put_uint(json, "line", description.line);
+        json_put_bool(json, "dry_run", description.dry_run);
+        pages_put_rules(json, policy, i);
+        json_close_object(json);
+    }
+    json_close_array(json);
+}
+
 void pages_policy(void *user, const struct web_request *request, struct web_answer *answer)
 {
     const struct admin_sources *sources = user;
@@ -112,6 +146,7 @@ void pages_policy(void *user, const struct web_request *request, struct web_answ
     json_put_bytes(&json, "policy", buffer_bytes(&sentence));
     json_put_uint(&json, "allow_policies", policy_num_allow(workload->policy));
     json_put_uint(&json, "deny_policies", policy_num_deny(workload->policy));
+    pages_put_policies(&json, workload->policy);
     pages_put_ports(&json, sources);
     pages_put_judgement(&json, workload, &caller, buffer_bytes(&explanation));
     json_close_object(&json);

@@ -270,6 +270,59 @@ size_t policy_num_deny(const struct policy *policy)
     return policy->num_enforced[RULE_DENY];
 }
 
+static const struct authorization *policy_at(const struct policy *policy, size_t index)
+{
+    static const enum rule_action order[] = {RULE_DENY, RULE_ALLOW, RULE_AUDIT};
+
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (index < policy->num_by_action[order[i]]) {
+            return policy->by_action[order[i]][index];
+        }
+        index -= policy->num_by_action[order[i]];
+    }
+    return NULL;
+}
+
+bool policy_describe(const struct policy *policy, size_t index,
+                     struct policy_description *out_description)
+{
+    static const char *const actions[] = {
+        [RULE_ALLOW] = "ALLOW",
+        [RULE_DENY] = "DENY",
+        [RULE_AUDIT] = "AUDIT",
+    };
+    const struct authorization *found = policy_at(policy, index);
+
+    if (found == NULL) {
+        return false;
+    }
+    *out_description = (struct policy_description){
+        .id = found->id,
+        .action = actions[found->action],
+        .file = found->file,
+        .line = found->line,
+        .dry_run = found->dry_run,
+        .num_rules = found->num_rules,
+    };
+    return true;
+}
+
+bool policy_describe_rule(const struct policy *policy, size_t index, size_t rule,
+                          struct policy_rule_description *out_description)
+{
+    const struct authorization *found = policy_at(policy, index);
+
+    if (found == NULL || rule >= found->num_rules) {
+        return false;
+    }
+    *out_description = (struct policy_rule_description){
+        .number = found->rules[rule].number,
+        .line = found->rules[rule].line,
+        .never = found->rules[rule].never,
+    };
+    return true;
+}
+
 struct policy *policy_ref(struct policy *policy)
 {
     atomic_fetch_add_explicit(&policy->refs, 1, memory_order_relaxed);

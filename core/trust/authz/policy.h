@@ -73,6 +73,32 @@ bool policy_is_empty(const struct policy *policy);
 size_t policy_num_allow(const struct policy *policy);
 size_t policy_num_deny(const struct policy *policy);
 
+/* One AuthorizationPolicy that holds here. All borrowed from the policy. */
+struct policy_description {
+    const char *id;     /* "namespace/name" */
+    const char *action; /* "DENY", "ALLOW" or "AUDIT" */
+    const char *file;   /* base name */
+    unsigned line;
+    bool dry_run; /* judged for the log alone */
+    size_t num_rules;
+};
+
+/* One of its rules. */
+struct policy_rule_description {
+    unsigned number; /* in its policy, from 1 */
+    unsigned line;
+    bool never; /* asks for what a connection does not show: it lets nobody in */
+};
+
+/*
+ * policy_describe gives the index-th AuthorizationPolicy in the order of judging; policy_describe_rule
+ * the rule-th, from 0, of its rules. False when there are no more. Any thread.
+ */
+bool policy_describe(const struct policy *policy, size_t index,
+                     struct policy_description *out_description);
+bool policy_describe_rule(const struct policy *policy, size_t index, size_t rule,
+                          struct policy_rule_description *out_description);
+
 /* policy_ref adds a reference; policy_drop gives one back and sets *policy to NULL. Any thread. */
 struct policy *policy_ref(struct policy *policy);
 void policy_drop(struct policy **policy);

@@ -314,6 +314,23 @@ Test(pages, config_gives_each_setting_with_its_origin)
     fabricated_free(fabricated);
 }
 
+/* The one policy of the fabricated mesh, whose one rule stands at `line`. */
+static void pages_check_policies(const struct json_value *top, int64_t line)
+{
+    const struct json_value *policies = pages_array(top, "policies");
+    const struct json_value *policy = json_at(policies, 0);
+    const struct json_value *rules = pages_array(policy, "rules");
+
+    cr_assert_eq(json_count(policies), 1);
+    cr_assert(pages_text_is(policy, "policy", "shop/web-allow"));
+    cr_assert(pages_text_is(policy, "action", "ALLOW"));
+    cr_assert(pages_text_is(policy, "file", "mesh.yaml"));
+    cr_assert_lt(pages_number(policy, "line"), line);
+    cr_assert_eq(json_count(rules), 1);
+    cr_assert_eq(pages_number(json_at(rules, 0), "number"), 1);
+    cr_assert_eq(pages_number(json_at(rules, 0), "line"), line);
+}
+
 Test(pages, policy_judges_the_caller_of_the_query_by_the_engine_of_the_data_path)
 {
     struct fabricated *fabricated = fabricated_make();
@@ -336,6 +353,7 @@ Test(pages, policy_judges_the_caller_of_the_query_by_the_engine_of_the_data_path
     cr_assert(pages_text_is(judged, "reason", "deny/no-match"));
     cr_assert_gt(json_count(pages_array(judged, "explanation")), 1);
     cr_assert_eq(pages_number(refused, "allow_policies"), 1);
+    pages_check_policies(let_in, pages_number(rule, "line"));
     json_value_drop(&let_in);
     json_value_drop(&refused);
     fabricated_free(fabricated);

@@ -321,3 +321,37 @@ Test(policy, a_mode_given_by_the_mesh_beats_every_peer_authentication)
     cr_assert_not(policy_mtls_port(policy, 3, &port));
     policy_drop(&policy);
 }
+
+Test(policy, describes_what_holds_in_the_order_of_judging_with_the_place_of_each_rule)
+{
+    struct policy *policy = policies_of("apiVersion: security.istio.io/v1\n"
+                                        "kind: AuthorizationPolicy\n"
+                                        "metadata: {name: allow, namespace: shop}\n"
+                                        "spec:\n"
+                                        "  rules:\n"
+                                        "    - to: [{operation: {ports: ['80']}}]\n"
+                                        "    - to: [{operation: {methods: [GET]}}]\n"
+                                        "---\n"
+                                        "apiVersion: security.istio.io/v1\n"
+                                        "kind: AuthorizationPolicy\n"
+                                        "metadata: {name: deny, namespace: shop}\n"
+                                        "spec: {action: DENY, rules: [{}]}\n");
+    struct policy_description description;
+    struct policy_rule_description rule;
+
+    cr_assert(policy_describe(policy, 0, &description));
+    cr_assert_str_eq(description.id, "shop/deny");
+    cr_assert_str_eq(description.action, "DENY");
+    cr_assert(policy_describe(policy, 1, &description));
+    cr_assert_str_eq(description.id, "shop/allow");
+    cr_assert_str_eq(description.file, "mesh.yaml");
+    cr_assert_eq(description.num_rules, 2);
+    cr_assert(policy_describe_rule(policy, 1, 0, &rule));
+    cr_assert(rule.number == 1 && rule.line == 6 && !rule.never);
+    cr_assert(policy_describe_rule(policy, 1, 1, &rule));
+    cr_assert(rule.number == 2 && rule.line == 7 && rule.never);
+    cr_assert_not(policy_describe_rule(policy, 1, 2, &rule));
+    cr_assert_not(policy_describe_rule(policy, 2, 0, &rule));
+    cr_assert_not(policy_describe(policy, 2, &description));
+    policy_drop(&policy);
+}
