@@ -262,7 +262,7 @@ Test(setting, tells_where_each_value_came_from)
     char file_flag[] = "--config";
     char program[] = "sample";
     char check[] = "--check";
-    char name[] = "SAMPLE_NAME=of the environment";
+    char name[] = "SAMPLE_NAME=by-env";
     char *argv[] = {program, file_flag, path, check};
     char *environment[] = {name, NULL};
     struct setting_input input = {.argc = 4, .argv = argv, .environment = environment};
@@ -273,7 +273,7 @@ Test(setting, tells_where_each_value_came_from)
     struct sample sample = {0};
     struct setting_request request = {0};
 
-    sample_file(path, "drain_limit_ms: 5s\nname: of the file\n");
+    sample_file(path, "drain_limit_ms: 5s\nname: by-file\n");
     cr_assert_eq(setting_load(&sample_table, &input, &sample, &request, NULL), STATUS_OK);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         const char *origin = setting_origin(&sample_table, &request, bytes_of(expected[i][0]));
