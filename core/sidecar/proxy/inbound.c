@@ -56,7 +56,7 @@ static enum connection_state inbound_first(struct connection *connection)
 {
     static const enum connection_state first[] = {
         [MTLS_DISABLE] = CONNECTION_AUTHORIZE,
-        [MTLS_PERMISSIVE] = CONNECTION_SNIFF,
+        [MTLS_PERMISSIVE] = CONNECTION_HEAR,
         [MTLS_STRICT] = CONNECTION_IDENTITY,
     };
     const struct snapshot_workload *self = inbound_self(connection);
@@ -143,6 +143,29 @@ static enum status inbound_peek(struct connection *connection, struct bytes *out
         return STATUS_OK;
     }
     return status;
+}
+
+/*
+ * A sidecar's ClientHello comes right behind its connection, but behind it all the same: an application
+ * that greets at once would be heard before it, and the caller taken for one without TLS. So for a
+ * moment the application is not even dialled.
+ */
+static int inbound_hear(struct connection *connection, struct failure *why)
+{
+    struct bytes first;
+    bool all = false;
+
+    if (inbound_peek(connection, &first, &all, why) != STATUS_WAIT) {
+        return CONNECTION_SNIFF; /* which looks at the same, and judges it */
+    }
+    connection_watch_network(connection, STREAM_READABLE);
+    return STEP_WAIT;
+}
+
+static int inbound_hear_passed(struct connection *connection)
+{
+    (void)connection;
+    return CONNECTION_SNIFF;
 }
 
 /*
@@ -277,6 +300,7 @@ static int inbound_sniff_passed(struct connection *connection)
 
 static const struct connection_step inbound_steps[CONNECTION_STATES] = {
     [CONNECTION_IDENTITY] = {inbound_identity, LANE_LIMIT_IDENTITY, "inbound/no-identity", NULL},
+    [CONNECTION_HEAR] = {inbound_hear, LANE_LIMIT_HEAR, "inbound/silent", inbound_hear_passed},
     [CONNECTION_SNIFF] = {inbound_sniff, LANE_LIMIT_SNIFF, "inbound/silent", inbound_sniff_passed},
     [CONNECTION_HANDSHAKE] = {inbound_handshake, LANE_LIMIT_HANDSHAKE, "inbound/handshake-late",
                               NULL},
@@ -299,7 +323,7 @@ void inbound_accepted(struct lane *lane, int fd, const struct address *peer)
     struct connection *connection = inbound_make(lane, fd, peer);
     struct failure why = {0};
     struct address to;
-    enum status status = original_dst(fd, &to, &why);
+    enum status status = original_dst_inbound(fd, &to, &why);
 
     if (status != STATUS_OK) {
         metrics_add(lane->worker->index, METRIC_DESTINATION_LOOPS, LABEL_INBOUND, LABEL_NONE,

@@ -33,8 +33,8 @@ Test(original_dst_here, takes_the_address_that_the_connection_came_in_at)
 Test(original_dst_here, refuses_loopback_third_machines_and_no_address)
 {
     static const char *const refused[] = {
-        "127.0.0.1:15000",   "127.0.0.1:6379", "127.255.255.254:80", "[::1]:15000", "0.0.0.0:80",
-        "198.51.100.9:53",   "192.0.2.1:80",   "[2001:db8::1]:443",  "[::]:80",     "240.0.0.1:80",
+        "127.0.0.1:15000", "127.0.0.1:6379", "127.255.255.254:80", "[::1]:15000", "0.0.0.0:80",
+        "198.51.100.9:53", "192.0.2.1:80",   "[2001:db8::1]:443",  "[::]:80",     "240.0.0.1:80",
     };
     struct address own = at("10.0.0.7:15006");
 
