@@ -24,14 +24,22 @@ static const struct setting_table main_table =
     SETTING_TABLE(control_settings, "signet-control", "SIGNET_CONTROL_", "",
                   "gives the workloads of a mesh their certificates, and new ones in time");
 
-/* CA keys and tokens pass through this memory: no core, no ptrace by others, no file for others. */
-static void main_harden(void)
+/*
+ * CA keys and tokens pass through this memory: no core, no ptrace by others, no file for others. And as
+ * many connections as allowed, so that a thousand strangers do not keep the sidecars out.
+ */
+static void main_prepare(void)
 {
     const struct rlimit none = {0, 0};
+    struct rlimit files;
 
     (void)umask(0077);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 static int main_complain(const struct failure *why, enum control_exit code)
@@ -113,7 +121,7 @@ int main(int argc, char **argv)
     struct failure why = {0};
     int code;
 
-    main_harden();
+    main_prepare();
     if (setting_load(&main_table, &input, &settings, &request, &why) != STATUS_OK) {
         return main_complain(&why, CONTROL_EXIT_SETTINGS);
     }
