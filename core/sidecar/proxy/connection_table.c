@@ -51,9 +51,9 @@ const char *connection_state_word(enum connection_state state)
 {
     static const char *const words[CONNECTION_STATES] = {
         [CONNECTION_ROUTE] = "route",         [CONNECTION_IDENTITY] = "identity",
-        [CONNECTION_SNIFF] = "sniff",         [CONNECTION_HANDSHAKE] = "handshake",
-        [CONNECTION_AUTHORIZE] = "authorize", [CONNECTION_DIAL] = "dial",
-        [CONNECTION_RELAY] = "relay",
+        [CONNECTION_HEAR] = "hear",           [CONNECTION_SNIFF] = "sniff",
+        [CONNECTION_HANDSHAKE] = "handshake", [CONNECTION_AUTHORIZE] = "authorize",
+        [CONNECTION_DIAL] = "dial",           [CONNECTION_RELAY] = "relay",
     };
 
     return words[state];
