@@ -122,12 +122,13 @@ static void bench_report_remarks(const struct bench_run *run, FILE *out)
     bench_report_processor(processor, sizeof processor);
     (void)uname(&system);
     (void)fprintf(out,
-                  "\nMedians of %llu rounds of %llu s; %d workers a proxy, %d connections of"
+                  "\nMedians of %llu round%s of %llu s; %d workers a proxy, %d connections of"
                   " load, %llu held idle;\nTLS 1.3 on both sides authenticated, X25519,"
                   " AES-128-GCM, P-256, no resumption; 128-byte answers; one download.\n"
                   "CPU is that of both proxies together. RSS leaves out the kernel's sockets.\n",
-                  (unsigned long long)run->wishes->rounds, (unsigned long long)run->wishes->seconds,
-                  BENCH_WORKERS, BENCH_CONCURRENCY, (unsigned long long)run->wishes->connections);
+                  (unsigned long long)run->wishes->rounds, run->wishes->rounds == 1 ? "" : "s",
+                  (unsigned long long)run->wishes->seconds, BENCH_WORKERS, BENCH_CONCURRENCY,
+                  (unsigned long long)run->wishes->connections);
     (void)fprintf(out, "Machine: %ld cores%s%s, %s %s.\n", sysconf(_SC_NPROCESSORS_ONLN),
                   processor[0] != '\0' ? " of " : "", processor, system.sysname, system.release);
     for (size_t i = 0; i < run->num_scores; i++) {
