@@ -251,16 +251,18 @@ static void tls_stream_watch(struct tls_stream *tls)
     stream_interest(tls->lower, wanted);
 }
 
-/* Before each call of the library: a clean error queue, empty scratch, one read of `room` bytes. */
+/*
+ * Before each call of the library: empty scratch, one read of `room` bytes. The library clears its error
+ * queue itself at each of the calls that follow.
+ */
 static void tls_stream_begin(struct tls_stream *tls, size_t room)
 {
-    ERR_clear_error();
     tls->in_used = 0;
     tls->in_len = 0;
     tls->in_room = room;
     tls->in_said = STATUS_WAIT;
     tls->out_len = 0;
-    tls->io = (struct failure){0};
+    tls->io.reason = NULL;
 }
 
 /* Why the library stopped, when it was not for want of bytes. */
@@ -340,6 +342,7 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
 {
     struct tls_stream *tls = tls_stream_of(stream);
     size_t got = 0;
+    bool drained = false;
     int answer = 1;
 
     assert(room >= STREAM_ROOM_MIN);
@@ -353,6 +356,11 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
             break;
         }
         got += (size_t)answer;
+        if (tls->in_used == tls->in_len && tls->in_room == 0 && SSL_pending(tls->ssl) == 0) {
+            /* All that was read from below is used up: asking again would only say so. */
+            drained = true;
+            break;
+        }
     }
     if (tls->out_len > 0) { /* an answer to a KeyUpdate */
         TRY(tls_stream_send(tls, why));
@@ -364,7 +372,8 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
          * it was made of has left the socket, so no event would tell of it.
          */
         stream->holds =
-            stream->holds || SSL_get_error(tls->ssl, answer) != SSL_ERROR_WANT_READ;
+            stream->holds ||
+            (!drained && SSL_get_error(tls->ssl, answer) != SSL_ERROR_WANT_READ);
         *out_len = got;
         tls->in_len = tls->in_used = 0;
         return STATUS_OK;
