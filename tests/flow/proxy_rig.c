@@ -128,8 +128,8 @@ static void proxy_rig_forwards(struct proxy_rig *rig, const struct proxy_rig_pla
 
 void proxy_rig_open(struct proxy_rig *rig, const struct proxy_rig_plan *plan)
 {
-    struct proxy_options options = {.num_workers = 1, .num_forwards = 3,
-                                    .posture = posture_default()};
+    struct proxy_options options = {
+        .num_workers = 1, .num_forwards = 3, .posture = posture_default()};
     struct failure why = {0};
     int fd;
 
@@ -289,15 +289,16 @@ static enum ssl_verify_result_t proxy_rig_trust(SSL *ssl, uint8_t *out_alert)
 
 bool proxy_rig_tls(struct proxy_rig_client *client, int fd, const struct test_ca *leaf)
 {
-    *client = (struct proxy_rig_client){.library = SSL_CTX_new(TLS_with_buffers_method()), .fd = fd};
+    *client =
+        (struct proxy_rig_client){.library = SSL_CTX_new(TLS_with_buffers_method()), .fd = fd};
     SSL_CTX_set_custom_verify(client->library, SSL_VERIFY_PEER, proxy_rig_trust);
     if (leaf != NULL) {
         struct bytes der = test_ca_der(leaf);
         CRYPTO_BUFFER *shown = CRYPTO_BUFFER_new(der.at, der.len, NULL);
 
-        cr_assert_eq(SSL_CTX_set_chain_and_key(client->library, &shown, 1,
-                                               key_evp(test_ca_key(leaf)), NULL),
-                     1);
+        cr_assert_eq(
+            SSL_CTX_set_chain_and_key(client->library, &shown, 1, key_evp(test_ca_key(leaf)), NULL),
+            1);
         CRYPTO_BUFFER_free(shown);
     }
     client->ssl = SSL_new(client->library);

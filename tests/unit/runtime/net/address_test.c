@@ -12,15 +12,16 @@ static struct address address_sound(const char *text)
     struct address address;
     struct failure why = {0};
 
-    cr_assert_eq(address_parse(bytes_of(text), &address, &why), STATUS_OK, "%s: %s", text, why.detail);
+    cr_assert_eq(address_parse(bytes_of(text), &address, &why), STATUS_OK, "%s: %s", text,
+                 why.detail);
     return address;
 }
 
 Test(address, reads_what_it_prints)
 {
     static const char *const texts[] = {
-        "10.0.0.1:80", "127.0.0.1:1",     "0.0.0.0:65535",         "[::1]:443",
-        "[fd77::2]:8", "unix:/run/a.sock", "unix:relative",         "[2001:db8::1]:15099",
+        "10.0.0.1:80", "127.0.0.1:1",      "0.0.0.0:65535", "[::1]:443",
+        "[fd77::2]:8", "unix:/run/a.sock", "unix:relative", "[2001:db8::1]:15099",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -63,7 +64,8 @@ Test(address, refuses)
         {"10.0.0.1:99999999999999999999", "address/port"},
         {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:80",
          "address/form"},
-        {"unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        {"unix:/"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
          "address/path"},
     };
@@ -101,8 +103,8 @@ Test(address, a_mapped_address_becomes_ipv4)
     struct address plain = address_sound("10.1.2.3:80");
     struct address address;
 
-    memcpy(&mapped.sin6_addr, (const uint8_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 1, 2, 3},
-           16);
+    memcpy(&mapped.sin6_addr,
+           (const uint8_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 1, 2, 3}, 16);
     address = address_of_sockaddr((struct sockaddr *)&mapped, sizeof mapped);
     cr_assert_eq(address.at.any.sa_family, AF_INET);
     cr_assert(address_equal(&address, &plain));
@@ -114,7 +116,7 @@ Test(address, knows_loopback)
         const char *text;
         bool yes;
     } rows[] = {
-        {"127.0.0.1:1", true}, {"127.9.9.9:1", true}, {"[::1]:1", true},   {"128.0.0.1:1", false},
+        {"127.0.0.1:1", true}, {"127.9.9.9:1", true}, {"[::1]:1", true},    {"128.0.0.1:1", false},
         {"[::2]:1", false},    {"unix:/x", false},    {"0.0.0.0:1", false},
     };
 
@@ -127,8 +129,8 @@ Test(address, knows_loopback)
 
 Test(address, equal_means_family_address_and_port)
 {
-    static const char *const texts[] = {"10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80", "[::1]:80",
-                                        "unix:/a", "unix:/b"};
+    static const char *const texts[] = {"10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80",
+                                        "[::1]:80",    "unix:/a",     "unix:/b"};
 
     for (size_t i = 0; i < 6; i++) {
         for (size_t k = 0; k < 6; k++) {

@@ -42,7 +42,8 @@ static void relay_far_receive(struct relay_far *far)
     size_t got = 0;
     enum status status;
 
-    while ((status = stream_read(far->stream, room, WORKER_SCRATCH_SIZE, &got, NULL)) == STATUS_OK) {
+    while ((status = stream_read(far->stream, room, WORKER_SCRATCH_SIZE, &got, NULL)) ==
+           STATUS_OK) {
         for (size_t i = 0; i < got; i++) {
             uint8_t salt = (uint8_t)(255 - far->salt);
 
@@ -60,7 +61,8 @@ static void relay_far_send(struct relay_far *far)
     size_t sent = 0;
 
     while (far->sent < far->to_send) {
-        size_t len = far->to_send - far->sent < sizeof block ? far->to_send - far->sent : sizeof block;
+        size_t len =
+            far->to_send - far->sent < sizeof block ? far->to_send - far->sent : sizeof block;
 
         for (size_t i = 0; i < len; i++) {
             block[i] = relay_pattern(far->salt, far->sent + i);

@@ -164,11 +164,12 @@ static void inbound_rig_hear(struct inbound_rig *rig, int fd, const char *text)
     cr_assert_str_eq(back, text);
 }
 
-static const char inbound_only_mesh[] = "---\n"
-                                        "apiVersion: security.istio.io/v1\n"
-                                        "kind: AuthorizationPolicy\n"
-                                        "metadata: {name: only, namespace: shop}\n"
-                                        "spec: {rules: [{from: [{source: {principals: [\"*\"]}}]}]}\n";
+static const char inbound_only_mesh[] =
+    "---\n"
+    "apiVersion: security.istio.io/v1\n"
+    "kind: AuthorizationPolicy\n"
+    "metadata: {name: only, namespace: shop}\n"
+    "spec: {rules: [{from: [{source: {principals: [\"*\"]}}]}]}\n";
 
 Test(inbound, a_client_that_speaks_plainly_is_heard)
 {

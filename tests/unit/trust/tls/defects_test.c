@@ -56,7 +56,8 @@ static void defect_ca_leaf(struct defect_shown *shown, const struct test_ca *roo
     defect_show(shown, &plan, root);
 }
 
-static void defect_leaf_as_ca(struct defect_shown *shown, const struct test_ca *root, bool as_server)
+static void defect_leaf_as_ca(struct defect_shown *shown, const struct test_ca *root,
+                              bool as_server)
 {
     struct test_ca_plan thief = test_ca_plan_leaf(DEFECT_ID);
     struct test_ca_plan plan = test_ca_plan_leaf("spiffe://example.org/ns/bank/sa/vault");
@@ -238,8 +239,13 @@ static void defect_try(const struct defect_row *row, bool as_server)
     duo_open_one(&duo, as_server ? TLS_CLIENT : TLS_SERVER, &far);
     ours = &duo.ends[as_server ? 0 : 1];
     row->make(&shown, duo.root, as_server);
-    duo_raw_open(&raw, &duo, far, as_server, shown.leaf, shown.chain, shown.num_certs,
-                 TLS1_3_VERSION, TLS1_3_VERSION);
+    duo_raw_open(&raw, &duo, far,
+                 &(struct duo_raw_manner){.as_server = as_server,
+                                          .leaf = shown.leaf,
+                                          .chain = shown.chain,
+                                          .num_certs = shown.num_certs,
+                                          .least = TLS1_3_VERSION,
+                                          .most = TLS1_3_VERSION});
     duo_raw_begin(&raw);
     for (int i = 0; i < 20; i++) {
         duo_turn(&duo);

@@ -183,37 +183,35 @@ static int duo_raw_session(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
-static void duo_raw_show(struct duo_raw *raw, const struct test_ca *leaf, const struct bytes *chain,
-                         size_t num_certs)
+static void duo_raw_show(struct duo_raw *raw, const struct duo_raw_plan *plan)
 {
     CRYPTO_BUFFER *shown[128];
 
-    cr_assert_leq(num_certs, 128);
-    for (size_t i = 0; i < num_certs; i++) {
-        shown[i] = CRYPTO_BUFFER_new(chain[i].at, chain[i].len, NULL);
+    cr_assert_leq(plan->num_certs, 128);
+    for (size_t i = 0; i < plan->num_certs; i++) {
+        shown[i] = CRYPTO_BUFFER_new(plan->chain[i].at, plan->chain[i].len, NULL);
     }
-    if (num_certs > 0) {
-        cr_assert_eq(SSL_CTX_set_chain_and_key(raw->library, shown, num_certs,
-                                               key_evp(test_ca_key(leaf)), NULL),
+    if (plan->num_certs > 0) {
+        cr_assert_eq(SSL_CTX_set_chain_and_key(raw->library, shown, plan->num_certs,
+                                               key_evp(test_ca_key(plan->leaf)), NULL),
                      1);
     }
-    for (size_t i = 0; i < num_certs; i++) {
+    for (size_t i = 0; i < plan->num_certs; i++) {
         CRYPTO_BUFFER_free(shown[i]);
     }
 }
 
-void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream, bool as_server,
-                  const struct test_ca *leaf, const struct bytes *chain, size_t num_certs,
-                  uint16_t least, uint16_t most)
+void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream,
+                  const struct duo_raw_manner *manner)
 {
     *raw = (struct duo_raw){.duo = duo, .stream = stream};
     raw->library = SSL_CTX_new(TLS_with_buffers_method());
-    cr_assert(SSL_CTX_set_min_proto_version(raw->library, least) == 1 &&
-              SSL_CTX_set_max_proto_version(raw->library, most) == 1);
+    cr_assert(SSL_CTX_set_min_proto_version(raw->library, manner->least) == 1 &&
+              SSL_CTX_set_max_proto_version(raw->library, manner->most) == 1);
     SSL_CTX_set_custom_verify(raw->library, SSL_VERIFY_PEER, duo_raw_trust);
     (void)SSL_CTX_set_session_cache_mode(raw->library, SSL_SESS_CACHE_BOTH);
     SSL_CTX_sess_set_new_cb(raw->library, duo_raw_session);
-    duo_raw_show(raw, leaf, chain, num_certs);
+    duo_raw_show(raw, manner->leaf, manner->chain, manner->num_certs);
     raw->ssl = SSL_new(raw->library);
     raw->in = BIO_new(BIO_s_mem());
     raw->out = BIO_new(BIO_s_mem());
@@ -221,7 +219,7 @@ void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream, b
     (void)BIO_set_mem_eof_return(raw->out, -1);
     SSL_set_bio(raw->ssl, raw->in, raw->out);
     (void)SSL_set_app_data(raw->ssl, raw);
-    if (as_server) {
+    if (manner->as_server) {
         SSL_set_accept_state(raw->ssl);
     } else {
         SSL_set_connect_state(raw->ssl);

@@ -22,7 +22,8 @@ struct duo_end {
     int answers; /* how often the handshake came to an end */
     enum status status;
     struct failure why;
-    void (*after)(struct duo_end *end); /* runs at each event once the handshake is through; or NULL */
+    void (*after)(
+        struct duo_end *end); /* runs at each event once the handshake is through; or NULL */
     void *user;
 };
 
@@ -61,13 +62,18 @@ struct duo_raw {
     int sessions;    /* tickets that it was given */
 };
 
-/*
- * duo_raw_open makes one that shows `num_certs` certificates of `chain` (0: none) with the key of
- * `leaf`, at versions `least` to `most`.
- */
-void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream, bool as_server,
-                  const struct test_ca *leaf, const struct bytes *chain, size_t num_certs,
-                  uint16_t least, uint16_t most);
+/* How it behaves; all borrowed for duo_raw_open(). */
+struct duo_raw_manner {
+    bool as_server;
+    const struct test_ca *leaf; /* whose key it has */
+    const struct bytes *chain;  /* what it shows */
+    size_t num_certs;           /* 0: nothing */
+    uint16_t least, most;       /* versions of TLS */
+};
+
+/* duo_raw_open makes one at the far end of `stream`, which it then owns. */
+void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream,
+                  const struct duo_raw_manner *manner);
 
 /* duo_raw_begin lets it speak; after that it follows its stream's events. */
 void duo_raw_begin(struct duo_raw *raw);

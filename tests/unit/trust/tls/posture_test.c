@@ -25,16 +25,23 @@ Test(posture, groups_are_read_in_their_order)
 Test(posture, refuses_groups)
 {
     static const char *const rows[] = {
-        "", ",", "P-521", "X25519,", "X25519,X25519", "x25519", "P-256;P-384",
-        "P-256,P-384,X25519,X25519MLKEM768,P-256", "MLKEM768",
+        "",
+        ",",
+        "P-521",
+        "X25519,",
+        "X25519,X25519",
+        "x25519",
+        "P-256;P-384",
+        "P-256,P-384,X25519,X25519MLKEM768,P-256",
+        "MLKEM768",
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct posture posture = {.num_groups = 9};
         struct failure why = {0};
 
-        cr_assert_eq(posture_parse_groups(bytes_of(rows[i]), &posture, &why), STATUS_CONFIG, "\"%s\"",
-                     rows[i]);
+        cr_assert_eq(posture_parse_groups(bytes_of(rows[i]), &posture, &why), STATUS_CONFIG,
+                     "\"%s\"", rows[i]);
         cr_assert_str_eq(why.reason, "posture/group");
         cr_assert_eq(posture.num_groups, 9, "untouched");
     }

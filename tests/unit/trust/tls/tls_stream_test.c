@@ -20,8 +20,8 @@ static void tls_turns(struct duo *duo, int count)
 
 static enum status tls_read(struct duo *duo, unsigned which, size_t *out_len, struct failure *why)
 {
-    return stream_read(duo->ends[which].stream, worker_scratch(&duo->worker, 1), WORKER_SCRATCH_SIZE,
-                       out_len, why);
+    return stream_read(duo->ends[which].stream, worker_scratch(&duo->worker, 1),
+                       WORKER_SCRATCH_SIZE, out_len, why);
 }
 
 Test(tls_stream, both_ends_learn_who_the_other_is)
@@ -46,8 +46,8 @@ Test(tls_stream, both_ends_learn_who_the_other_is)
 Test(tls_stream, a_handshake_in_pieces_of_any_size_succeeds)
 {
     for (uint32_t seed = 1; seed <= 25; seed++) {
-        struct memory_stream_plan plan = {.room = 50 + seed * 97, .chunk = 1 + seed * 13 % 400,
-                                          .seed = seed};
+        struct memory_stream_plan plan = {
+            .room = 50 + seed * 97, .chunk = 1 + seed * 13 % 400, .seed = seed};
         struct duo duo;
 
         duo_open(&duo, &plan, DUO_SERVER_ID);
@@ -90,8 +90,8 @@ static void tls_flow_go(struct duo_end *end)
     cr_assert(status == STATUS_OK || status == STATUS_WAIT || status == STATUS_CLOSED);
     status = STATUS_OK;
     while (flow->sent < flow->to_send && status == STATUS_OK) {
-        size_t len = flow->to_send - flow->sent < sizeof block ? flow->to_send - flow->sent
-                                                               : sizeof block;
+        size_t len =
+            flow->to_send - flow->sent < sizeof block ? flow->to_send - flow->sent : sizeof block;
 
         for (size_t i = 0; i < len; i++) {
             block[i] = tls_pattern(flow->salt, flow->sent + i);
@@ -111,13 +111,15 @@ Test(tls_stream, every_byte_once_in_order_under_any_back_pressure)
 {
     for (uint32_t seed = 0; seed <= 40; seed++) {
         struct memory_stream_plan plan = {.room = 2000 + seed * 7919 % 150000,
-                                          .chunk = 100 + seed * 104729 % 140000, .seed = seed};
+                                          .chunk = 100 + seed * 104729 % 140000,
+                                          .seed = seed};
         struct tls_flow flows[2];
         struct duo duo;
 
         duo_open(&duo, &plan, NULL);
         for (unsigned i = 0; i < 2; i++) {
-            flows[i] = (struct tls_flow){.duo = &duo, .salt = i == 0 ? 9 : 90,
+            flows[i] = (struct tls_flow){.duo = &duo,
+                                         .salt = i == 0 ? 9 : 90,
                                          .to_send = seed * (i == 0 ? 65537u : 92821u) % 900000};
             duo.ends[i].after = tls_flow_go;
             duo.ends[i].user = &flows[i];
@@ -244,9 +246,12 @@ Test(tls_stream, the_wrong_identity_is_refused_by_the_client)
 Test(tls_stream, what_is_not_tls_is_called_so)
 {
     static const char *const rows[] = {
-        "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:443 HTTP/1.1\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",  "SSH-2.0-OpenSSH_9.2\r\n",
-        "EHLO example.org\r\n",              "\x05\x02\x01\x02 socks",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "CONNECT a:443 HTTP/1.1\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "EHLO example.org\r\n",
+        "\x05\x02\x01\x02 socks",
         "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n",
     };
 
@@ -267,8 +272,8 @@ Test(tls_stream, what_is_not_tls_is_called_so)
 }
 
 /* A library's peer against our end; whom it shows is a sound leaf unless `certless`. */
-static void tls_against(enum tls_role role, bool certless, uint16_t least, uint16_t most,
-                        struct duo *duo, struct duo_raw *raw)
+static void tls_against(enum tls_role role, bool certless, uint16_t version, struct duo *duo,
+                        struct duo_raw *raw)
 {
     struct bytes chain[4];
     struct stream *far = NULL;
@@ -278,7 +283,13 @@ static void tls_against(enum tls_role role, bool certless, uint16_t least, uint1
     duo_open_one(duo, role, &far);
     leaf = test_ca_leaf(duo->root, "spiffe://example.org/ns/shop/sa/raw");
     count = test_ca_chain(leaf, chain, 4);
-    duo_raw_open(raw, duo, far, role == TLS_CLIENT, leaf, chain, certless ? 0 : count, least, most);
+    duo_raw_open(raw, duo, far,
+                 &(struct duo_raw_manner){.as_server = role == TLS_CLIENT,
+                                          .leaf = leaf,
+                                          .chain = chain,
+                                          .num_certs = certless ? 0 : count,
+                                          .least = least,
+                                          .most = most});
     duo_raw_begin(raw);
     tls_turns(duo, 20);
 }
@@ -288,7 +299,7 @@ Test(tls_stream, a_client_without_a_certificate_is_refused)
     struct duo_raw raw;
     struct duo duo;
 
-    tls_against(TLS_SERVER, true, TLS1_3_VERSION, TLS1_3_VERSION, &duo, &raw);
+    tls_against(TLS_SERVER, true, TLS1_3_VERSION, &duo, &raw);
     cr_assert_eq(duo.ends[1].status, STATUS_PROTOCOL);
     cr_assert_str_eq(duo.ends[1].why.reason, "tls/no-certificate");
     cr_assert_eq(raw.alert, SSL_AD_CERTIFICATE_REQUIRED);
@@ -304,7 +315,7 @@ Test(tls_stream, tls_1_2_is_refused_both_ways)
         struct duo_raw raw;
         struct duo duo;
 
-        tls_against(roles[i], false, TLS1_2_VERSION, TLS1_2_VERSION, &duo, &raw);
+        tls_against(roles[i], false, TLS1_2_VERSION, &duo, &raw);
         cr_assert_eq(duo.ends[1 - i].status, STATUS_PROTOCOL);
         cr_assert_str_eq(duo.ends[1 - i].why.reason, "tls/version");
         duo_raw_close(&raw);
@@ -318,7 +329,7 @@ Test(tls_stream, I10_no_ticket_is_ever_given)
     struct duo duo;
     size_t len = 0;
 
-    tls_against(TLS_SERVER, false, TLS1_3_VERSION, TLS1_3_VERSION, &duo, &raw);
+    tls_against(TLS_SERVER, false, TLS1_3_VERSION, &duo, &raw);
     cr_assert_eq(duo.ends[1].status, STATUS_OK, "%s", duo.ends[1].why.detail);
     cr_assert_eq(stream_write(duo.ends[1].stream, bytes_of("hello"), &len, NULL), STATUS_OK);
     tls_turns(&duo, 5);
@@ -334,7 +345,7 @@ Test(tls_stream, I10_a_client_keeps_no_ticket_that_it_is_given)
     struct duo duo;
     size_t len = 0;
 
-    tls_against(TLS_CLIENT, false, TLS1_3_VERSION, TLS1_3_VERSION, &duo, &raw);
+    tls_against(TLS_CLIENT, false, TLS1_3_VERSION, &duo, &raw);
     cr_assert_eq(duo.ends[0].status, STATUS_OK, "%s", duo.ends[0].why.detail);
     cr_assert_eq(SSL_write(raw.ssl, "hello", 5), 5);
     duo_raw_flush(&raw);
@@ -352,7 +363,7 @@ Test(tls_stream, a_key_update_is_followed_and_answered)
     struct duo duo;
     size_t len = 0;
 
-    tls_against(TLS_SERVER, false, TLS1_3_VERSION, TLS1_3_VERSION, &duo, &raw);
+    tls_against(TLS_SERVER, false, TLS1_3_VERSION, &duo, &raw);
     for (size_t round = 1; round <= 20; round++) {
         cr_assert_eq(SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
         cr_assert_eq(SSL_write(raw.ssl, "after", 5), 5);
@@ -375,7 +386,7 @@ Test(tls_stream, key_updates_without_end_are_refused)
     size_t len = 0;
     enum status status = STATUS_WAIT;
 
-    tls_against(TLS_SERVER, false, TLS1_3_VERSION, TLS1_3_VERSION, &duo, &raw);
+    tls_against(TLS_SERVER, false, TLS1_3_VERSION, &duo, &raw);
     for (int i = 0; i < 100; i++) {
         (void)SSL_key_update(raw.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
         (void)SSL_write(raw.ssl, "", 0);
@@ -404,8 +415,12 @@ Test(tls_stream, bytes_right_behind_the_handshake_are_not_lost)
 
     duo_open_one(&duo, TLS_SERVER, &far);
     leaf = test_ca_leaf(duo.root, "spiffe://example.org/ns/shop/sa/raw");
-    duo_raw_open(&raw, &duo, far, false, leaf, chain, test_ca_chain(leaf, chain, 4),
-                 TLS1_3_VERSION, TLS1_3_VERSION);
+    duo_raw_open(&raw, &duo, far,
+                 &(struct duo_raw_manner){.leaf = leaf,
+                                          .chain = chain,
+                                          .num_certs = test_ca_chain(leaf, chain, 4),
+                                          .least = TLS1_3_VERSION,
+                                          .most = TLS1_3_VERSION});
     duo_raw_begin(&raw);
     duo_turn(&duo);
     while (!raw.up) { /* the server's flight comes; the client's second goes with the bytes */
