@@ -66,10 +66,11 @@ struct sidecar {
 
 /* ---- what others tell us ---- */
 
+static void sidecar_judge_identity(struct sidecar *sidecar);
+
 static void sidecar_identity_changed(void *user, struct identity_set *set, uint64_t generation)
 {
     struct sidecar *sidecar = user;
-    const struct svid *svid = identity_set_svid(set);
     struct failure why = {0};
 
     (void)generation;
@@ -77,8 +78,7 @@ static void sidecar_identity_changed(void *user, struct identity_set *set, uint6
         log_event(&sidecar->log, LOG_ERROR, "identity.refused", LOG_FAILURE(&why));
         return;
     }
-    health_set(&sidecar->health, "certificate", HEALTH_YES, "%s, serial %s", svid_id(svid)->text,
-               svid_serial_hex(svid));
+    sidecar_judge_identity(sidecar);
     footprint_shrink();
 }
 
@@ -219,16 +219,36 @@ static const char *sidecar_setting_origin(void *user, struct bytes name)
 
 /* ---- time, signals, the end ---- */
 
+/* Is the certificate in force one that holds, and of the workload that the mesh says we are? */
+static void sidecar_judge_identity(struct sidecar *sidecar)
+{
+    struct identity_set *set = current_get(&sidecar->current);
+    const struct svid *svid = set == NULL ? NULL : identity_set_svid(set);
+    struct snapshot *mesh = sidecar_snapshot(sidecar);
+    const struct snapshot_workload *self =
+        mesh == NULL ? NULL : snapshot_workload_find(mesh, bytes_of(sidecar->settings->workload));
+
+    if (svid == NULL) {
+        return;
+    }
+    if (svid_expires_at(svid) <= clock_unix_s()) {
+        health_set(&sidecar->health, "certificate", HEALTH_NO, "expired at %lld",
+                   (long long)svid_expires_at(svid));
+    } else if (self != NULL && strcmp(self->spiffe_id, svid_id(svid)->text) != 0) {
+        health_set(&sidecar->health, "certificate", HEALTH_NO, "it is for %s, the mesh expects %s",
+                   svid_id(svid)->text, self->spiffe_id);
+    } else {
+        health_set(&sidecar->health, "certificate", HEALTH_YES, "%s, serial %s",
+                   svid_id(svid)->text, svid_serial_hex(svid));
+    }
+}
+
 static void sidecar_ticked(struct timer *timer, void *user)
 {
     struct sidecar *sidecar = user;
-    struct identity_set *set = current_get(&sidecar->current);
 
     (void)timer;
-    if (set != NULL && svid_expires_at(identity_set_svid(set)) <= clock_unix_s()) {
-        health_set(&sidecar->health, "certificate", HEALTH_NO, "expired at %lld",
-                   (long long)svid_expires_at(identity_set_svid(set)));
-    }
+    sidecar_judge_identity(sidecar);
     if (sidecar->plan->transparent &&
         health_get(&sidecar->health, "inbound-capture") == HEALTH_UNPROVED &&
         metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_MTLS) +

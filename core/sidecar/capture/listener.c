@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/runtime/base/memory.h"
@@ -17,6 +19,7 @@ enum {
 
 struct listener {
     struct worker *worker;
+    int most_fd; /* descriptors from here on are kept for dialling, renewal and the admin page */
     uv_poll_t poll;
     struct timer pause;
     int fd;
@@ -107,6 +110,24 @@ static void listener_resume(struct timer *timer, void *user)
     (void)uv_poll_start(&listener->poll, UV_READABLE, listener_readable);
 }
 
+/* The backlog holds what comes; spinning on it would keep the others from ending. */
+static void listener_rest(struct listener *listener)
+{
+    (void)uv_poll_stop(&listener->poll);
+    timer_start(&listener->pause, LISTENER_PAUSE_MS, 0);
+}
+
+/* An eighth of the descriptors that the process may have, 64 at least, is not for accepted connections. */
+static int listener_most_fd(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    return (int)(files.rlim_cur - (files.rlim_cur / 8 > 64 ? files.rlim_cur / 8 : 64));
+}
+
 static void listener_readable(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
@@ -118,6 +139,12 @@ static void listener_readable(uv_poll_t *poll, int status, int events)
         socklen_t len = sizeof at;
         int fd = accept4(listener->fd, (struct sockaddr *)&at, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+        if (fd >= listener->most_fd) {
+            /* Strangers who hold connections open must not take the descriptors that we need ourselves. */
+            (void)close(fd);
+            listener_rest(listener);
+            return;
+        }
         if (fd >= 0) {
             struct address peer = address_of_sockaddr((struct sockaddr *)&at, len);
 
@@ -125,9 +152,7 @@ static void listener_readable(uv_poll_t *poll, int status, int events)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* The backlog holds them; spinning on it would keep the others from ending. */
-            (void)uv_poll_stop(&listener->poll);
-            timer_start(&listener->pause, LISTENER_PAUSE_MS, 0);
+            listener_rest(listener);
             return;
         }
         if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
@@ -143,6 +168,7 @@ struct listener *listener_start(struct worker *worker, int fd, listener_accepted
 
     listener->worker = worker;
     listener->fd = fd;
+    listener->most_fd = listener_most_fd();
     listener->accepted = accepted;
     listener->user = user;
     listener->open_handles = 2;

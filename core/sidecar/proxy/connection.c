@@ -39,10 +39,32 @@ struct connection *connection_make(struct lane *lane, enum connection_direction 
     return connection;
 }
 
+/* It waits for the first certificate, or the first mesh: people should see that it does. */
+static void connection_wait_begins(struct connection *connection)
+{
+    if (!connection->waits) {
+        connection->waits = true;
+        metrics_gauge_add(connection->lane->worker->index, METRIC_IDENTITY_WAITING, LABEL_NONE,
+                          LABEL_NONE, 1);
+    }
+}
+
+static void connection_wait_ends(struct connection *connection, enum metrics_label outcome)
+{
+    unsigned shard = connection->lane->worker->index;
+
+    if (connection->waits) {
+        connection->waits = false;
+        metrics_gauge_add(shard, METRIC_IDENTITY_WAITING, LABEL_NONE, LABEL_NONE, -1);
+        metrics_add(shard, METRIC_IDENTITY_WAITS, record_direction(connection), outcome, 1);
+    }
+}
+
 static void connection_enter(struct connection *connection, enum connection_state state)
 {
     struct connection_table *table = &connection->lane->table;
 
+    connection_wait_ends(connection, LABEL_OK);
     list_remove(&connection->link);
     connection->state = (uint8_t)state;
     connection->entered_ms = worker_now_ms(connection->lane->worker);
@@ -55,6 +77,7 @@ static void connection_end(struct connection *connection, enum status status,
 {
     bool reset = status != STATUS_OK && connection->state == CONNECTION_RELAY;
 
+    connection_wait_ends(connection, LABEL_FAILED);
     record_end(connection, status, why);
     list_remove(&connection->link);
     atomic_fetch_sub_explicit(&connection->lane->table.num_live, 1, memory_order_relaxed);
@@ -83,10 +106,14 @@ void connection_advance(struct connection *connection)
 
     for (;;) {
         struct failure why = {0};
+        bool first = connection->state == CONNECTION_IDENTITY;
         const struct connection_step *step = &connection->steps[connection->state];
         int next = step->run(connection, &why);
 
-        if (next == STEP_WAIT) { /* the connection may be gone */
+        if (next == STEP_WAIT) { /* the connection may be gone, but not of a wait for an identity */
+            if (first) {
+                connection_wait_begins(connection);
+            }
             if (step->limit != LANE_NO_LIMIT) {
                 connection_table_watch(table);
             }
@@ -258,7 +285,7 @@ void connection_describe(const struct connection *connection, struct json_writer
     json_put_uint(json, "age_ms", now_ms - connection->opened_ms);
     json_put_text(json, "transport", connection->tls ? "mtls" : "plaintext");
     json_put_text(json, "peer", address_print(&from, text));
-    json_put_text(json, "destination", address_print(&to, text));
+    json_put_text(json, "destination", connection->to_port == 0 ? NULL : address_print(&to, text));
     json_put_text(json, "local_identity",
                   connection->tls && own != NULL ? svid_id(identity_set_svid(own))->text : NULL);
     json_put_text(json, "peer_identity", peer == NULL ? NULL : peer->id);

@@ -69,6 +69,7 @@ struct connection {
     bool has_endpoint;
     bool tls;          /* `network` is a TLS stream */
     bool shown;        /* counted and logged as open */
+    bool waits;        /* counted as waiting for the first certificate or mesh */
     struct failure *dial_why; /* owned; how the last dial failed; NULL nearly always */
 };
 

@@ -228,6 +228,17 @@ static int inbound_handshake(struct connection *connection, struct failure *why)
     return status == STATUS_OK ? CONNECTION_AUTHORIZE : STEP_FAIL(status);
 }
 
+/* The verdict is that of the mesh in force now, however long the handshake was held open. */
+static void inbound_take_newest_mesh(struct connection *connection)
+{
+    struct snapshot *newest = connection->lane->snapshot;
+
+    if (newest != NULL && newest != connection->snapshot) {
+        snapshot_drop(&connection->snapshot);
+        connection->snapshot = snapshot_ref(newest);
+    }
+}
+
 /* The verdict of policy, and of an explicit listener's only caller. */
 static enum status inbound_judge(struct connection *connection, struct failure *why)
 {
@@ -267,6 +278,7 @@ static enum status inbound_judge(struct connection *connection, struct failure *
 
 static int inbound_authorize(struct connection *connection, struct failure *why)
 {
+    inbound_take_newest_mesh(connection);
     if (inbound_judge(connection, why) != STATUS_OK) {
         if (connection->tls) {
             tls_stream_refuse(connection->network, TLS_ALERT_ACCESS_DENIED);

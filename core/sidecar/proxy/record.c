@@ -49,7 +49,7 @@ static void record_common(const struct connection *connection, struct json_write
                   connection_direction_word((enum connection_direction)connection->direction));
     json_put_text(json, "transport", connection->tls ? "mtls" : "plaintext");
     json_put_text(json, "source", address_print(&from, text));
-    json_put_text(json, "destination", address_print(&to, text));
+    json_put_text(json, "destination", connection->to_port == 0 ? NULL : address_print(&to, text));
     json_put_text(json, "local_identity",
                   connection->tls && context != NULL
                       ? svid_id(identity_set_svid(tls_context_identities(context)))->text
