@@ -40,7 +40,8 @@ static const char bench_purpose[] =
     "  new connections   64 at a time, a TLS handshake for every request\n"
     "  bulk              one download without end\n"
     "  held              memory with no connections, and with N that idle\n"
-    "No root is needed. The last column is Signet's median over the best peer's.";
+    "No root is needed; only root can read signet-proxy's memory exactly. The last column is "
+    "Signet's median over the best peer's.";
 
 static const char bench_examples[] =
     "  signet bench data                                  about 6 minutes with three peers\n"

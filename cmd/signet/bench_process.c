@@ -260,18 +260,32 @@ static bool bench_process_read_stat(const char *text, long *out_session, uint64_
     return true;
 }
 
+/* The number of KiB behind a label at a line's beginning, or 0. */
+static int64_t bench_process_kib(const char *text, const char *label)
+{
+    const char *line = strstr(text, label);
+
+    return line != NULL ? strtol(line + strlen(label), NULL, 10) : 0;
+}
+
+/*
+ * A process that may not dump its core, such as signet-proxy, shows its maps to root alone. Its
+ * status is there for all, though the kernel counts it in per-CPU portions.
+ */
 static void bench_process_add_memory(const char *pid, struct bench_memory *sum)
 {
-    char text[2048];
-    const char *line;
+    char text[4096];
 
-    if (bench_process_read(pid, "smaps_rollup", text, sizeof text) == 0) {
-        return;
+    if (bench_process_read(pid, "smaps_rollup", text, sizeof text) > 0) {
+        sum->rss_kib += bench_process_kib(text, "\nRss:");
+        sum->anon_kib += bench_process_kib(text, "\nAnonymous:");
+    } else if (bench_process_read(pid, "status", text, sizeof text) > 0) {
+        sum->rss_kib += bench_process_kib(text, "\nVmRSS:");
+        sum->anon_kib += bench_process_kib(text, "\nRssAnon:");
+        sum->coarse = true;
+    } else {
+        sum->unread = true;
     }
-    line = strstr(text, "\nRss:");
-    sum->rss_kib += line != NULL ? strtol(line + 5, NULL, 10) : 0;
-    line = strstr(text, "\nAnonymous:");
-    sum->anon_kib += line != NULL ? strtol(line + 11, NULL, 10) : 0;
 }
 
 /* Goes over all processes of a session. Either output may be NULL. */

@@ -40,6 +40,8 @@ struct bench_process {
 struct bench_memory {
     int64_t rss_kib;
     int64_t anon_kib; /* of it shared with nobody */
+    bool coarse;      /* from /proc/PID/status, since smaps_rollup was not ours to read */
+    bool unread;      /* not even that */
 };
 
 /*

@@ -138,6 +138,11 @@ static void bench_report_remarks(const struct bench_run *run, FILE *out)
             (void)fprintf(out, "%s %s checks: %s.\n", bench_peer_title(peer->kind), peer->version,
                           bench_peer_identity(peer->kind));
         }
+        if (run->scores[i].coarse_memory) {
+            (void)fprintf(out,
+                          "The memory of %s was read coarsely: it shows its maps to root alone.\n",
+                          bench_peer_title(peer->kind));
+        }
         if (run->scores[i].troubled) {
             (void)fprintf(out, "%s failed on the way: %s\n", bench_peer_title(peer->kind),
                           run->scores[i].trouble.detail);
@@ -196,6 +201,7 @@ static void bench_report_put_score(struct json_writer *json, const struct bench_
     }
     json_put_text(json, "failure", score->troubled ? score->trouble.detail : NULL);
     json_put_int(json, "failed_requests", bench_report_failed(score));
+    json_put_bool(json, "memory_read_coarsely", score->coarse_memory);
     json_open_object(json, "medians");
     for (int metric = 0; metric < BENCH_METRICS; metric++) {
         bench_report_put(json, (enum bench_metric)metric,

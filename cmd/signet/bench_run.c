@@ -33,7 +33,8 @@ struct bench_stage {
     const struct bench_backend *backend;
     struct bench_chain chain;
     struct bench_round *round;
-    uint64_t hz; /* clock ticks a second */
+    bool coarse_memory; /* of the test just done */
+    uint64_t hz;        /* clock ticks a second */
     uint64_t cores;
 };
 
@@ -229,6 +230,10 @@ static void bench_run_note_memory(struct bench_stage *stage, const struct bench_
     for (int side = 0; side < BENCH_SIDES; side++) {
         int64_t grown_kib = full[side].rss_kib - empty[side].rss_kib;
 
+        if (empty[side].unread || full[side].unread || empty[side].rss_kib == 0) {
+            continue; /* rather no figure than a wrong one */
+        }
+        stage->coarse_memory = stage->coarse_memory || full[side].coarse;
         values[BENCH_EMPTY_RSS_OUT + side] = empty[side].rss_kib;
         values[BENCH_EMPTY_ANON_OUT + side] = empty[side].anon_kib;
         values[BENCH_FULL_RSS_OUT + side] = full[side].rss_kib;
@@ -296,9 +301,11 @@ static enum status bench_run_step(struct bench_stage *stage, struct bench_score 
     const struct bench_peer *peer = &stage->run->peers[score->kind];
     enum status status = bench_chain_start(peer, &stage->run->site, &stage->chain, why);
 
+    stage->coarse_memory = false;
     if (status == STATUS_OK) {
         status = bench_run_test(stage, test, why);
     }
+    score->coarse_memory = score->coarse_memory || stage->coarse_memory;
     if (status != STATUS_OK && status != STATUS_CLOSED) {
         CLEARED(buffer) words = {.max = sizeof score->last_words - 1};
 

@@ -67,7 +67,8 @@ struct bench_score {
     enum bench_kind kind;
     size_t num_rounds;
     struct bench_round rounds[BENCH_ROUNDS_MAX];
-    bool troubled; /* it failed, and was left out from then on */
+    bool coarse_memory; /* read from /proc/PID/status: see bench_process.h */
+    bool troubled;      /* it failed, and was left out from then on */
     struct failure trouble;
     char last_words[1600]; /* lines of the logs of what failed */
 };
