@@ -115,21 +115,24 @@ void proxy_rig_mesh(struct proxy_rig *rig, const char *yaml)
 
 static void proxy_rig_forwards(struct proxy_rig *rig, const struct proxy_rig_plan *plan)
 {
-    static const char *const ids[] = {NULL, PROXY_RIG_ID, "spiffe://example.org/ns/shop/sa/other"};
+    static const char other[] = "spiffe://example.org/ns/shop/sa/other";
+    const char *const ids[] = {plan->only_peer, PROXY_RIG_ID, other, PROXY_RIG_ID};
+    struct address silent;
 
-    for (unsigned i = 0; i < 3; i++) {
+    rig->silent = proxy_rig_port(&silent);
+    cr_assert_eq(listen(rig->silent, 0), 0);
+    for (unsigned i = 0; i < PROXY_RIG_FORWARDS; i++) {
         rig->held[i] = proxy_rig_port(&rig->forwards[i].listen);
         rig->forwards[i].inbound = i == 0;
-        rig->forwards[i].to = i == 0 ? rig->app.at : rig->forwards[0].listen;
+        rig->forwards[i].to = i == 0 ? rig->app.at : i == 3 ? silent : rig->forwards[0].listen;
         rig->forwards[i].peer_id = ids[i] == NULL ? NULL : strdup(ids[i]);
     }
-    rig->forwards[0].peer_id = plan->only_peer == NULL ? NULL : strdup(plan->only_peer);
 }
 
 void proxy_rig_open(struct proxy_rig *rig, const struct proxy_rig_plan *plan)
 {
     struct proxy_options options = {
-        .num_workers = 1, .num_forwards = 3, .posture = posture_default()};
+        .num_workers = 1, .num_forwards = PROXY_RIG_FORWARDS, .posture = posture_default()};
     struct failure why = {0};
     int fd;
 
@@ -173,7 +176,8 @@ void proxy_rig_close(struct proxy_rig *rig)
     (void)close(rig->app.listening);
     access_sink_close(&rig->sink);
     (void)unlink(rig->log_path);
-    for (unsigned i = 0; i < 3; i++) {
+    (void)close(rig->silent);
+    for (unsigned i = 0; i < PROXY_RIG_FORWARDS; i++) {
         (void)close(rig->held[i]);
         free(rig->forwards[i].peer_id);
     }

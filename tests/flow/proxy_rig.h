@@ -13,6 +13,7 @@
 #include "core/sidecar/proxy/proxy.h"
 #include "tests/support/test_ca.h"
 
+#define PROXY_RIG_FORWARDS 4
 #define PROXY_RIG_ID "spiffe://example.org/ns/shop/sa/pay"
 
 /* The application: a thread that accepts, counts, and echoes each connection until its end. */
@@ -28,8 +29,10 @@ struct proxy_rig {
     struct proxy *proxy;
     struct test_ca *root;
     struct proxy_rig_app app;
-    struct forward forwards[3]; /* 0: inbound, 1: outbound, expects us; 2: outbound, expects another */
-    int held[3];                /* sockets that keep the ports ours */
+    /* 0: inbound, 1: outbound that expects us, 2: outbound that expects another, 3: to `silent` */
+    struct forward forwards[PROXY_RIG_FORWARDS];
+    int held[PROXY_RIG_FORWARDS]; /* sockets that keep the ports ours */
+    int silent;                   /* listens and never accepts; no room for a second connection */
     struct access_sink sink;
     char log_path[64];
     uint64_t generation;

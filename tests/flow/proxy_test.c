@@ -209,6 +209,31 @@ Test(proxy, half_a_hello_and_silence_end_at_the_limit)
     proxy_rig_close(&rig);
 }
 
+Test(proxy, a_peer_that_never_answers_is_left_at_the_limit)
+{
+    struct proxy_rig rig;
+    int64_t shaking;
+    int64_t dialling;
+    int fds[6];
+
+    /* The first connections find room in the listener's backlog, the others not even that. */
+    proxy_rig_open(&rig, &(struct proxy_rig_plan){.limit_ms = 300});
+    for (int i = 0; i < 6; i++) {
+        fds[i] = proxy_rig_dial(&rig, 3);
+    }
+    for (int i = 0; i < 6; i++) {
+        cr_assert(proxy_rig_ends(fds[i]));
+        (void)close(fds[i]);
+    }
+    cr_assert(proxy_rig_idle(&rig));
+    shaking = proxy_reason_count("outbound/handshake-late");
+    dialling = proxy_reason_count("dial/timeout") + proxy_reason_count("outbound/peer-late");
+    cr_assert_gt(shaking, 0);
+    cr_assert_gt(dialling, 0);
+    cr_assert_eq(shaking + dialling, 6);
+    proxy_rig_close(&rig);
+}
+
 Test(proxy, I23_without_an_identity_nothing_passes_and_the_wait_is_bounded)
 {
     struct proxy_rig rig;

@@ -211,6 +211,20 @@ Test(inbound, I23_a_silent_client_costs_the_application_nothing_where_policy_wan
     inbound_rig_close(&rig);
 }
 
+Test(inbound, I23_silence_ends_at_the_limit_where_policy_wants_an_identity)
+{
+    struct inbound_rig rig;
+    char byte;
+
+    inbound_rig_open(&rig, inbound_only_mesh);
+    cr_assert_eq(inbound_rig_live(&rig), 1);
+    inbound_rig_run(&rig, 1600);
+    cr_assert_eq(inbound_rig_live(&rig), 0);
+    cr_assert_eq(read(rig.client, &byte, 1), 0);
+    cr_assert_lt(rig.app, 0);
+    inbound_rig_close(&rig);
+}
+
 Test(inbound, two_silent_sides_wait_asleep_and_go_on_at_the_limit)
 {
     struct inbound_rig rig;

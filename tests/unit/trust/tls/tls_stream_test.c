@@ -288,8 +288,8 @@ static void tls_against(enum tls_role role, bool certless, uint16_t version, str
                                           .leaf = leaf,
                                           .chain = chain,
                                           .num_certs = certless ? 0 : count,
-                                          .least = least,
-                                          .most = most});
+                                          .least = version,
+                                          .most = version});
     duo_raw_begin(raw);
     tls_turns(duo, 20);
 }
