@@ -183,20 +183,20 @@ static int duo_raw_session(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
-static void duo_raw_show(struct duo_raw *raw, const struct duo_raw_plan *plan)
+static void duo_raw_show(struct duo_raw *raw, const struct duo_raw_manner *manner)
 {
     CRYPTO_BUFFER *shown[128];
 
-    cr_assert_leq(plan->num_certs, 128);
-    for (size_t i = 0; i < plan->num_certs; i++) {
-        shown[i] = CRYPTO_BUFFER_new(plan->chain[i].at, plan->chain[i].len, NULL);
+    cr_assert_leq(manner->num_certs, 128);
+    for (size_t i = 0; i < manner->num_certs; i++) {
+        shown[i] = CRYPTO_BUFFER_new(manner->chain[i].at, manner->chain[i].len, NULL);
     }
-    if (plan->num_certs > 0) {
-        cr_assert_eq(SSL_CTX_set_chain_and_key(raw->library, shown, plan->num_certs,
-                                               key_evp(test_ca_key(plan->leaf)), NULL),
+    if (manner->num_certs > 0) {
+        cr_assert_eq(SSL_CTX_set_chain_and_key(raw->library, shown, manner->num_certs,
+                                               key_evp(test_ca_key(manner->leaf)), NULL),
                      1);
     }
-    for (size_t i = 0; i < plan->num_certs; i++) {
+    for (size_t i = 0; i < manner->num_certs; i++) {
         CRYPTO_BUFFER_free(shown[i]);
     }
 }
@@ -211,7 +211,7 @@ void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream,
     SSL_CTX_set_custom_verify(raw->library, SSL_VERIFY_PEER, duo_raw_trust);
     (void)SSL_CTX_set_session_cache_mode(raw->library, SSL_SESS_CACHE_BOTH);
     SSL_CTX_sess_set_new_cb(raw->library, duo_raw_session);
-    duo_raw_show(raw, manner->leaf, manner->chain, manner->num_certs);
+    duo_raw_show(raw, manner);
     raw->ssl = SSL_new(raw->library);
     raw->in = BIO_new(BIO_s_mem());
     raw->out = BIO_new(BIO_s_mem());
