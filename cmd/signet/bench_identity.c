@@ -112,7 +112,7 @@ static enum status bench_identity_save(const char *folder, const char *file, X50
 
     free(path);
     good = good && (certificate == NULL || PEM_write_X509(out, certificate) == 1);
-    good = good && fwrite(key_pem.at, 1, key_pem.len, out) == key_pem.len;
+    good = good && (key_pem.len == 0 || fwrite(key_pem.at, 1, key_pem.len, out) == key_pem.len);
     if (out != NULL) {
         good = fclose(out) == 0 && good;
     } else if (fd >= 0) {
