@@ -12,7 +12,8 @@
 /* Where the lines of all workers go: an open file, appended to. */
 struct access_sink {
     int fd;
-    char *path; /* owned; NULL: standard output */
+    bool is_file; /* a regular file, which never makes a writer wait for a reader */
+    char *path;   /* owned; NULL: standard output */
 };
 
 /*
@@ -30,7 +31,7 @@ struct access_log {
     struct access_sink *sink; /* borrowed; NULL: off */
     struct buffer lines;
     uv_prepare_t flush;
-    uint64_t lost; /* lines that found the buffer full */
+    struct worker *worker; /* borrowed */
 };
 
 /* access_log_init prepares a worker's part; access_log_close flushes and ends it. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/runtime/telemetry/metrics.h"
 #include "core/sidecar/proxy/access_log.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +127,47 @@ Test(access_log, more_lines_than_its_bound_in_one_turn_lose_none)
     (void)uv_run(&rig.worker.loop, UV_RUN_NOWAIT);
     cr_assert_eq(stat(rig.path, &status), 0);
     cr_assert_eq(status.st_size, 60000 * (off_t)sizeof line);
-    cr_assert_eq(rig.log.lost, 0);
+    cr_assert_eq(metrics_read(METRIC_ACCESS_LOG_LOST, LABEL_NONE, LABEL_NONE), 0);
     access_log_rig_close(&rig);
+}
+
+Test(access_log, a_reader_who_does_not_read_stops_nobody_and_gets_whole_lines_later, .timeout = 20)
+{
+    static const char line[] = "{\"event\":\"open\",\"connection\":123456789}";
+    static char text[1 << 16];
+    struct worker worker;
+    struct access_log log;
+    struct access_sink sink = {.fd = -1};
+    int ends[2];
+    ssize_t got;
+
+    cr_assert_eq(pipe(ends), 0);
+    sink.fd = ends[1];
+    worker_init_main(&worker);
+    access_log_init(&log, &worker, &sink);
+    for (int i = 0; i < 60000; i++) { /* more than the pipe and the buffer hold */
+        struct buffer *to = access_log_begin(&log);
+
+        if (to != NULL) {
+            cr_assert_eq(buffer_add_text(to, line), STATUS_OK);
+            access_log_end(&log);
+        }
+    }
+    cr_assert_gt(metrics_read(METRIC_ACCESS_LOG_LOST, LABEL_NONE, LABEL_NONE), 0);
+    for (int i = 0; i < 3; i++) {
+        got = read(ends[0], text, sizeof text);
+        cr_assert_gt(got, 0);
+        cr_assert_eq(got % (ssize_t)sizeof line, 0, "%zd bytes are no whole lines", got);
+        (void)uv_run(&worker.loop, UV_RUN_NOWAIT);
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* as in the program */
+    (void)close(ends[0]);
+    access_log_close(&log);
+    worker_stop(&worker);
+    worker_run_main(&worker);
+    worker_clear(&worker);
+    (void)close(ends[1]);
+    metrics_clear();
 }
 
 Test(access_log, off_takes_nothing_and_a_folder_that_is_not_there_is_refused)
