@@ -38,6 +38,8 @@ mesh_begin() {
     WORD=word-$(head -c 9 /dev/urandom | od -An -tx1 | tr -d ' \n')
     PASSPHRASE=passphrase-$(head -c 9 /dev/urandom | od -An -tx1 | tr -d ' \n')
     (umask 077 && echo "$PASSPHRASE" >"$WORK/passphrase")
+    : >"$WORK/answer"
+    chmod 666 "$WORK/answer"
     make_hub
 }
 

@@ -42,18 +42,27 @@ static const char *listener_remedy(int os_error)
     }
 }
 
-static enum status listener_bind_socket(int fd, const struct address *at, struct failure *why)
+/*
+ * The first worker's socket gets its SO_REUSEPORT when it is bound already: so it does not join the
+ * port of another process of this user, which would then get half of our connections, silently.
+ */
+static enum status listener_bind_socket(int fd, const struct address *at, bool first,
+                                        struct failure *why)
 {
     char text[ADDRESS_TEXT_MAX];
     int on = 1;
     int off = 0;
 
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (!first) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
     if (at->at.any.sa_family == AF_INET6) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
-    if (bind(fd, &at->at.any, at->len) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
+    if (bind(fd, &at->at.any, at->len) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+        listen(fd, LISTENER_BACKLOG) != 0) {
         int os_error = errno;
 
         return fail_os(why, os_error, "listener/bind", "listening on %s%s",
@@ -62,7 +71,8 @@ static enum status listener_bind_socket(int fd, const struct address *at, struct
     return STATUS_OK;
 }
 
-static enum status listener_open(const struct address *at, int *out_fd, struct failure *why)
+static enum status listener_open(const struct address *at, bool first, int *out_fd,
+                                 struct failure *why)
 {
     int fd = socket(at->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     enum status status;
@@ -70,7 +80,7 @@ static enum status listener_open(const struct address *at, int *out_fd, struct f
     if (fd < 0) {
         return fail_os(why, errno, "listener/bind", "making a socket");
     }
-    status = listener_bind_socket(fd, at, why);
+    status = listener_bind_socket(fd, at, first, why);
     if (status != STATUS_OK) {
         (void)close(fd);
         return status;
@@ -79,23 +89,23 @@ static enum status listener_open(const struct address *at, int *out_fd, struct f
     return STATUS_OK;
 }
 
-enum status listener_bind(const struct address *at, int *out_fd, struct failure *why)
+enum status listener_bind(const struct address *at, bool first, int *out_fd, struct failure *why)
 {
-    struct failure first = {0};
+    struct failure refusal = {0};
     struct ip any = {0};
     struct ip given = address_ip(at);
     static const uint8_t any_v4[4] = {0};
-    enum status status = listener_open(at, out_fd, &first);
+    enum status status = listener_open(at, first, out_fd, &refusal);
 
     if (status != STATUS_OK && ip_equal(&any, &given) &&
-        (first.os_error == EAFNOSUPPORT || first.os_error == EADDRNOTAVAIL)) {
+        (refusal.os_error == EAFNOSUPPORT || refusal.os_error == EADDRNOTAVAIL)) {
         struct ip v4 = ip_of_v4(any_v4);
         struct address fallback = address_of_ip(&v4, address_port(at));
 
-        return listener_open(&fallback, out_fd, why);
+        return listener_open(&fallback, first, out_fd, why);
     }
     if (status != STATUS_OK && why != NULL) {
-        *why = first;
+        *why = refusal;
     }
     return status;
 }

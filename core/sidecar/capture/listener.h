@@ -16,12 +16,14 @@ typedef void (*listener_accepted_fn)(void *user, int fd, const struct address *p
 
 /*
  * listener_bind makes a listening socket. An address without a host (":15006") takes both families,
- * or IPv4 alone where the machine has no IPv6. Any thread.
+ * or IPv4 alone where the machine has no IPv6. The `first` of several on one address must find it free;
+ * those that follow share it. Any thread.
  *
  * STATUS_IO "listener/bind": the detail names the address, and for a port in use or without
  * permission what to do.
  */
-enum status listener_bind(const struct address *at, int *out_fd, struct failure *why) MUST_USE;
+enum status listener_bind(const struct address *at, bool first, int *out_fd,
+                          struct failure *why) MUST_USE;
 
 /* listener_start accepts on `fd` (of listener_bind, taken over) for this worker. The worker's thread. */
 struct listener *listener_start(struct worker *worker, int fd, listener_accepted_fn accepted,

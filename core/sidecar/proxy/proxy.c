@@ -90,14 +90,15 @@ static enum status proxy_bind(struct proxy *proxy, struct failure *why)
         own->ports = proxy->ports + i * proxy->num_ports;
         if (options->transparent) {
             own->ports[0].inbound = true;
-            TRY(listener_bind(&options->inbound, &own->ports[0].fd, why));
-            TRY(listener_bind(&options->outbound, &own->ports[1].fd, why));
+            TRY(listener_bind(&options->inbound, i == 0, &own->ports[0].fd, why));
+            TRY(listener_bind(&options->outbound, i == 0, &own->ports[1].fd, why));
             used = 2;
         }
         for (size_t k = 0; k < options->num_forwards; k++) {
             own->ports[used + k].forward = &options->forwards[k];
             own->ports[used + k].inbound = options->forwards[k].inbound;
-            TRY(listener_bind(&options->forwards[k].listen, &own->ports[used + k].fd, why));
+            TRY(listener_bind(&options->forwards[k].listen, i == 0, &own->ports[used + k].fd,
+                              why));
         }
     }
     return STATUS_OK;

@@ -138,7 +138,7 @@ static void listener_run(bool close_at_first, int *out_accepted)
 
     worker_init_main(&rig.worker);
     at.at.v4.sin_port = 0;
-    cr_assert_eq(listener_bind(&at, &fd, NULL), STATUS_OK);
+    cr_assert_eq(listener_bind(&at, true, &fd, NULL), STATUS_OK);
     at = address_local(fd);
     rig.listener = listener_start(&rig.worker, fd, listener_rig_accepted, &rig);
     for (int i = 0; i < 100; i++) {
@@ -185,7 +185,7 @@ Test(listener, a_port_in_use_is_named_with_what_to_do)
     at.at.v4.sin_port = 0;
     cr_assert(bind(taken, &at.at.any, at.len) == 0 && listen(taken, 1) == 0);
     at = address_local(taken);
-    cr_assert_eq(listener_bind(&at, &fd, &why), STATUS_IO);
+    cr_assert_eq(listener_bind(&at, true, &fd, &why), STATUS_IO);
     cr_assert_str_eq(why.reason, "listener/bind");
     cr_assert_not_null(strstr(why.detail, "choose another port"));
     (void)close(taken);
@@ -197,6 +197,22 @@ Test(listener, an_address_that_is_not_ours_is_refused)
     struct failure why = {0};
     int fd = -1;
 
-    cr_assert_eq(listener_bind(&at, &fd, &why), STATUS_IO);
+    cr_assert_eq(listener_bind(&at, true, &fd, &why), STATUS_IO);
     cr_assert_str_eq(why.reason, "listener/bind");
+}
+
+Test(listener, a_second_process_of_the_same_user_does_not_share_the_port_silently)
+{
+    struct address at = original_dst_at("127.0.0.1:1");
+    struct failure why = {0};
+    int fds[3] = {-1, -1, -1};
+
+    at.at.v4.sin_port = 0;
+    cr_assert_eq(listener_bind(&at, true, &fds[0], &why), STATUS_OK);
+    at = address_local(fds[0]);
+    cr_assert_eq(listener_bind(&at, false, &fds[1], &why), STATUS_OK, "our other workers do");
+    cr_assert_eq(listener_bind(&at, true, &fds[2], &why), STATUS_IO);
+    cr_assert_str_eq(why.reason, "listener/bind");
+    (void)close(fds[0]);
+    (void)close(fds[1]);
 }
