@@ -104,49 +104,6 @@ bool log_enabled(const struct log *log, enum log_level level)
     return (int)level >= own - 1;
 }
 
-/* Two digits of a date or time. */
-static char *log_digits(char *out, int number, int digits)
-{
-    for (int i = digits - 1; i >= 0; i--) {
-        out[i] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    return out + digits;
-}
-
-/*
- * Days since 1970 to a civil date: Howard Hinnant, "chrono-compatible low-level date algorithms".
- */
-void log_time_text(int64_t unix_ms, char out[LOG_TIME_SIZE])
-{
-    int64_t bounded = unix_ms < 0 ? 0 : unix_ms > 253402300799999 ? 253402300799999 : unix_ms;
-    int64_t days = bounded / 86400000 + 719468;
-    int ms_of_day = (int)(bounded % 86400000);
-    int era = (int)(days / 146097);
-    int day_of_era = (int)(days - (int64_t)era * 146097);
-    int year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int shifted_month = (5 * day_of_year + 2) / 153; /* March is 0 */
-    int month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-
-    out = log_digits(out, year_of_era + era * 400 + (month <= 2), 4);
-    *out++ = '-';
-    out = log_digits(out, month, 2);
-    *out++ = '-';
-    out = log_digits(out, day_of_year - (153 * shifted_month + 2) / 5 + 1, 2);
-    *out++ = 'T';
-    out = log_digits(out, ms_of_day / 3600000, 2);
-    *out++ = ':';
-    out = log_digits(out, ms_of_day / 60000 % 60, 2);
-    *out++ = ':';
-    out = log_digits(out, ms_of_day / 1000 % 60, 2);
-    *out++ = '.';
-    out = log_digits(out, ms_of_day % 1000, 3);
-    *out++ = 'Z';
-    *out = '\0';
-}
-
 static void log_line_add(struct log_line *line, const char *text)
 {
     size_t len = strlen(text);
@@ -253,12 +210,11 @@ static void log_line_begin(struct log_line *line, const struct log *log, enum lo
 {
     const char *area =
         log->area == NULL ? NULL : atomic_load_explicit(&log->area->name, memory_order_relaxed);
-    char time[LOG_TIME_SIZE];
+    struct clock_text time = clock_utc_ms(clock_unix_ms());
 
-    log_time_text(clock_unix_ms(), time);
     if (line->json) {
         log_line_add(line, "{");
-        log_line_text(line, "ts", time);
+        log_line_text(line, "ts", time.text);
         log_line_text(line, "level", log_level_words[level]);
         if (area != NULL) {
             log_line_text(line, "area", area);
@@ -266,7 +222,7 @@ static void log_line_begin(struct log_line *line, const struct log *log, enum lo
         log_line_text(line, "event", event);
         return;
     }
-    line->len = (size_t)snprintf(line->text, line->room, "%s %-5s %.40s%s%.60s", time,
+    line->len = (size_t)snprintf(line->text, line->room, "%s %-5s %.40s%s%.60s", time.text,
                                  log_level_words[level], area == NULL ? "" : area,
                                  area == NULL ? "" : " ", event);
 }

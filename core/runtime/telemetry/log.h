@@ -33,7 +33,6 @@
 #define LOG_LINE_MAX 4096      /* bytes of a line, its newline included */
 #define LOG_FIELDS_MAX 4       /* fields that a struct log hands on to each of its lines */
 #define LOG_AREAS_MAX 48       /* different area words in one process */
-#define LOG_TIME_SIZE 25       /* "2026-01-31T09:08:07.006Z" and a NUL */
 #define LOG_LIMIT_DEFAULT 100u /* lines per second from one place in the code */
 
 enum log_level {
@@ -162,8 +161,5 @@ void log_set_limit(uint32_t lines_per_second);
 
 /* log_level_word is "debug", "info", "warn" or "error". */
 const char *log_level_word(enum log_level level);
-
-/* log_time_text writes a moment as RFC 3339 UTC with milliseconds, for access log lines too. */
-void log_time_text(int64_t unix_ms, char out[LOG_TIME_SIZE]);
 
 #endif

@@ -37,12 +37,10 @@ static void record_common(const struct connection *connection, struct json_write
     struct address from = address_of_ip(&connection->peer_ip, connection->peer_port);
     struct address to = address_of_ip(&connection->to_ip, connection->to_port);
     char text[ADDRESS_TEXT_MAX];
-    char time[LOG_TIME_SIZE];
     char rule[DECIDING_RULE_TEXT_MAX];
 
     json_open_object(json, NULL);
-    log_time_text(clock_unix_ms(), time);
-    json_put_text(json, "ts", time);
+    json_put_text(json, "ts", clock_utc_ms(clock_unix_ms()).text);
     json_put_text(json, "event", event);
     json_put_uint(json, "connection", connection->id);
     json_put_text(json, "direction",

@@ -252,23 +252,3 @@ Test(log, lines_of_four_threads_do_not_mix)
     }
     cr_assert_eq(lines, 200);
 }
-
-Test(log, time_text_knows_the_calendar)
-{
-    static const struct {
-        int64_t unix_s;
-        const char *text;
-    } moments[] = {
-        {0, "1970-01-01T00:00:00.000Z"},          {951782400, "2000-02-29T00:00:00.000Z"},
-        {1709251199, "2024-02-29T23:59:59.000Z"}, {1709251200, "2024-03-01T00:00:00.000Z"},
-        {1767225599, "2025-12-31T23:59:59.000Z"}, {4107542400, "2100-03-01T00:00:00.000Z"},
-        {-5, "1970-01-01T00:00:00.000Z"},         {INT64_MAX / 1000, "9999-12-31T23:59:59.999Z"},
-    };
-
-    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
-        char text[LOG_TIME_SIZE];
-
-        log_time_text(moments[i].unix_s * 1000, text);
-        cr_assert_str_eq(text, moments[i].text);
-    }
-}
