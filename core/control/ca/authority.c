@@ -102,11 +102,15 @@ static void authority_link_replace(struct authority_link *link, struct authority
     *with = (struct authority_link){.signer = NULL};
 }
 
-static enum status authority_random_serial(uint8_t serial[SIGN_SERIAL_LEN], struct failure *why)
+static enum status authority_draw_serial(int64_t revision, uint8_t serial[SERIAL_LEN],
+                                         struct failure *why)
 {
-    if (RAND_bytes(serial, SIGN_SERIAL_LEN) != 1) {
+    uint8_t random[SERIAL_RANDOM_LEN];
+
+    if (RAND_bytes(random, sizeof random) != 1) {
         return fail(why, STATUS_IO, "authority/random", "the crypto library gave no random bytes");
     }
+    serial_make(revision, random, serial);
     return STATUS_OK;
 }
 
@@ -164,7 +168,7 @@ static enum status authority_make(struct authority *authority, const struct sign
 
     buffer_init(&made.der, CERTIFICATE_MAX);
     buffer_init(&sealed, AUTHORITY_FILE_MAX);
-    TRY(authority_random_serial(order.serial, why));
+    TRY(authority_draw_serial(0, order.serial, why));
     TRY(signer_disk_make(&authority->seal, &made.signer, &sealed, why));
     order.spki_der = signer_public_spki(made.signer);
     status = sign_authority(issuer, made.signer, &order, &made.der, why);
@@ -513,7 +517,7 @@ static enum status authority_sign(const struct authority *authority,
                     "the authority ends in %lld s, before the shortest leaf would",
                     (long long)(issuer.not_after - now_s));
     }
-    TRY(authority_random_serial(order.serial, why));
+    TRY(authority_draw_serial(request->revision, order.serial, why));
     TRY(sign_leaf(&issuer, &order, &out->chain_der, &out->not_after, why));
     TRY(certificate_parse(buffer_bytes(&out->chain_der), &leaf, why));
     certificate_serial_hex(&leaf, out->serial_hex);

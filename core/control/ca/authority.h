@@ -76,6 +76,7 @@ struct authority_request {
     const struct spiffe_id *id; /* attested, of this trust domain */
     struct bytes spki_der;      /* csr_public_key() */
     int64_t life_s;             /* wished for; 0: the usual. Held between floor and leaf_s */
+    int64_t revision;           /* of the store, when the caller was attested: serial.h; or 0 */
 };
 
 /* What was issued. authority_issued_clear() frees it; a zeroed struct may be cleared. */

@@ -15,7 +15,7 @@ struct sign_blanks {
     struct bytes authority_key_id;
     struct bytes uri;
     struct bytes spki_der;
-    const uint8_t *serial; /* SIGN_SERIAL_LEN bytes, as drawn */
+    const uint8_t *serial; /* SERIAL_LEN bytes, as drawn */
     enum signature_algorithm algorithm;
     int64_t not_before, not_after;
     const struct sign_authority_order *authority; /* NULL: a leaf */
@@ -42,19 +42,19 @@ enum { /* 2.5.29.N */
 };
 
 /* A positive INTEGER of one length for all: the first bit is 0, the second 1. */
-static bool sign_add_serial(CBB *to, const uint8_t serial[SIGN_SERIAL_LEN])
+static bool sign_add_serial(CBB *to, const uint8_t serial[SERIAL_LEN])
 {
     CBB number;
 
     return CBB_add_asn1(to, &number, CBS_ASN1_INTEGER) &&
            CBB_add_u8(&number, (uint8_t)((serial[0] & 0x3f) | 0x40)) &&
-           CBB_add_bytes(&number, serial + 1, SIGN_SERIAL_LEN - 1) && CBB_flush(to);
+           CBB_add_bytes(&number, serial + 1, SERIAL_LEN - 1) && CBB_flush(to);
 }
 
-static void sign_serial_hex(const uint8_t serial[SIGN_SERIAL_LEN],
-                            char out[2 * SIGN_SERIAL_LEN + 1])
+static void sign_serial_hex(const uint8_t serial[SERIAL_LEN],
+                            char out[2 * SERIAL_LEN + 1])
 {
-    uint8_t shown[SIGN_SERIAL_LEN];
+    uint8_t shown[SERIAL_LEN];
 
     memcpy(shown, serial, sizeof shown);
     shown[0] = (uint8_t)((shown[0] & 0x3f) | 0x40);
@@ -96,7 +96,7 @@ static bool sign_add_attribute(CBB *name, const uint8_t *oid, size_t oid_len, CB
  */
 static bool sign_add_subject(CBB *to, const struct sign_blanks *blanks)
 {
-    char serial[2 * SIGN_SERIAL_LEN + 1];
+    char serial[2 * SERIAL_LEN + 1];
     CBB name;
 
     if (!CBB_add_asn1(to, &name, CBS_ASN1_SEQUENCE)) {

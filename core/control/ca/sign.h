@@ -13,10 +13,10 @@
 #ifndef SIGNET_CORE_CONTROL_CA_SIGN_H
 #define SIGNET_CORE_CONTROL_CA_SIGN_H
 
+#include "core/control/ca/serial.h"
 #include "core/control/ca/signer.h"
 #include "core/trust/identity/spiffe_id.h"
 
-#define SIGN_SERIAL_LEN 16
 #define SIGN_BACKDATE_S 300 /* a peer's clock may be this much behind ours */
 #define SIGN_MARGIN_S 1     /* a certificate ends this long before its issuer does */
 #define SIGN_CERTIFICATE_MAX 8192
@@ -33,7 +33,7 @@ struct sign_issuer {
 struct sign_leaf_order {
     const struct spiffe_id *id;      /* attested; must have a path */
     struct bytes spki_der;           /* the workload's public key */
-    uint8_t serial[SIGN_SERIAL_LEN]; /* random; two bits are fixed: one length for all */
+    uint8_t serial[SERIAL_LEN];      /* serial_make()'s; two bits are held: one length for all */
     int64_t issued_at;               /* now, Unix s; notBefore lies SIGN_BACKDATE_S before */
     int64_t not_after;               /* wished for; the chain's end less SIGN_MARGIN_S bounds it */
 };
@@ -42,7 +42,7 @@ struct sign_authority_order {
     const struct spiffe_id *domain_id; /* spiffe://TRUST_DOMAIN, the URI SAN */
     const char *common_name;           /* "Signet root" */
     struct bytes spki_der;
-    uint8_t serial[SIGN_SERIAL_LEN];
+    uint8_t serial[SERIAL_LEN];
     int64_t issued_at, not_after;      /* as above */
     int path_len;                      /* -1: no limit */
     bool constrain_names;              /* only the trust domain's URIs (critical nameConstraints) */

@@ -30,6 +30,7 @@ enum store_statement {
     STORE_LIST,
     STORE_REVISION,
     STORE_ADVANCE,
+    STORE_RAISE,
     STORE_STATEMENTS
 };
 
@@ -44,6 +45,7 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_LIST] = "SELECT key, value FROM pair WHERE key >= ?1 ORDER BY key",
     [STORE_REVISION] = "SELECT last FROM clock",
     [STORE_ADVANCE] = "UPDATE clock SET last = last + 1",
+    [STORE_RAISE] = "UPDATE clock SET last = ?1 WHERE last < ?1",
 };
 
 struct store {
@@ -333,6 +335,21 @@ enum status store_revision(struct store *store, int64_t *out_revision, struct fa
         status = store_fail(store, code, "store/damaged", why);
     }
     (void)sqlite3_reset(statement);
+    return status;
+}
+
+enum status store_raise(struct store *store, int64_t least, struct failure *why)
+{
+    sqlite3_stmt *statement = store->statements[STORE_RAISE];
+    enum status status;
+
+    if (least > STORE_REVISION_MAX) {
+        return fail(why, STATUS_LIMIT, "store/revision", "%s: revision %lld is past %lld",
+                    store->path, (long long)least, (long long)STORE_REVISION_MAX);
+    }
+    (void)sqlite3_bind_int64(statement, 1, least); /* a statement is a transaction of its own */
+    status = store_run(store, STORE_RAISE, why);
+    store_finish(statement);
     return status;
 }
 

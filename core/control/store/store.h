@@ -19,6 +19,9 @@
 #define STORE_KEY_MAX ((size_t)2304)
 #define STORE_VALUE_MAX ((size_t)1024 * 1024)
 
+/* No revision is raised past this: the rest would last for ever, and must not run out. */
+#define STORE_REVISION_MAX ((int64_t)1 << 62)
+
 /* What store_swap() expects of a key that must not exist yet. */
 #define STORE_ABSENT ((int64_t)0)
 
@@ -97,5 +100,14 @@ enum status store_change(struct store *store, store_change_fn change, void *user
 /* store_revision is the revision of the last committed transaction; 0 in a new store. */
 enum status store_revision(struct store *store, int64_t *out_revision,
                            struct failure *why) MUST_USE;
+
+/*
+ * store_raise lets no later transaction have a revision of `least` or below: for a store that may have
+ * been restored from a backup, while somebody holds a greater revision of it. One that is greater
+ * already is left alone, and nothing is written. Alone or within store_change().
+ * STATUS_LIMIT "store/revision" (past STORE_REVISION_MAX: no store has seen so many changes);
+ * else as store_put().
+ */
+enum status store_raise(struct store *store, int64_t least, struct failure *why) MUST_USE;
 
 #endif

@@ -127,7 +127,7 @@ static enum status issue(struct place *place, const char *id_text, int64_t life_
 {
     OWNED(key) *key = NULL;
     struct spiffe_id id;
-    struct authority_request request = {.id = &id, .life_s = life_s};
+    struct authority_request request = {.id = &id, .life_s = life_s, .revision = 77};
 
     cr_assert_eq(key_make(&key, NULL), STATUS_OK);
     cr_assert_eq(spiffe_id_parse(bytes_of(id_text), &id, NULL), STATUS_OK);
@@ -164,6 +164,7 @@ Test(authority, issues_leaves_that_hold_before_our_judge)
     cr_assert_eq(judge(&place, &issued, START, &peer, &why), STATUS_OK, "%s", why.detail);
     cr_assert_str_eq(peer.id.text, WEB);
     cr_assert_str_eq(peer.serial_hex, issued.serial_hex);
+    cr_assert_eq(serial_revision(bytes_of(peer.serial_hex)), 77);
     cr_assert_str_eq(peer.issuer_hex, issued.issuer_hex);
     cr_assert_eq(issued.issued_at, START);
     cr_assert_eq(issued.not_before, START - SIGN_BACKDATE_S);

@@ -223,7 +223,7 @@ Test(sign, the_profile_is_as_written)
     cr_assert_eq(X509_get_extended_key_usage(leaf), XKU_SSL_SERVER | XKU_SSL_CLIENT);
     cr_assert_eq(X509_check_ca(leaf), 0);
     cr_assert_eq(X509_get_ext_count(leaf), 6);
-    cr_assert_eq(X509_get0_serialNumber(leaf)->length, SIGN_SERIAL_LEN);
+    cr_assert_eq(X509_get0_serialNumber(leaf)->length, SERIAL_LEN);
     names = X509_get_ext_d2i(leaf, NID_subject_alt_name, &critical, NULL);
     cr_assert_not_null(names);
     cr_assert_eq(critical, 1);

@@ -115,6 +115,41 @@ Test(store, a_transaction_holds_as_a_whole_or_not_at_all, .init = store_make_fol
     store_expect(store, "second", "2");
 }
 
+static enum status store_raise_within(struct store *store, void *user, struct failure *why)
+{
+    const int64_t *least = user;
+
+    TRY(store_put(store, bytes_of("b"), bytes_of("2"), why));
+    TRY(store_raise(store, *least, why));
+    return store_put(store, bytes_of("c"), bytes_of("3"), why);
+}
+
+Test(store, gives_no_revision_twice_that_somebody_holds_from_before_a_restore,
+     .init = store_make_folder, .fini = store_remove_folder)
+{
+    OWNED(store) *store = store_opened();
+    CLEARED(buffer) got = {.max = 16};
+    struct failure why = {0};
+    int64_t revision = 0;
+    int64_t least = 500;
+
+    cr_assert_eq(store_put(store, bytes_of("a"), bytes_of("1"), NULL), STATUS_OK);
+    cr_assert_eq(store_raise(store, 100, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(store_raise(store, 50, &why), STATUS_OK); /* never down */
+    cr_assert_eq(store_revision(store, &revision, NULL), STATUS_OK);
+    cr_assert_eq(revision, 100);
+    cr_assert_eq(store_change(store, store_raise_within, &least, &why), STATUS_OK);
+    store_drop(&store);
+    store = store_opened();
+    cr_assert_eq(store_revision(store, &revision, NULL), STATUS_OK);
+    cr_assert_eq(revision, 500);
+    cr_assert_eq(store_put(store, bytes_of("a"), bytes_of("4"), NULL), STATUS_OK);
+    cr_assert_eq(store_get(store, bytes_of("a"), &got, &revision, NULL), STATUS_OK);
+    cr_assert_eq(revision, 501);
+    cr_assert_eq(store_raise(store, STORE_REVISION_MAX + 1, &why), STATUS_LIMIT);
+    cr_assert_str_eq(why.reason, "store/revision");
+}
+
 Test(store, swaps_only_what_nobody_changed, .init = store_make_folder, .fini = store_remove_folder)
 {
     OWNED(store) *store = store_opened();
