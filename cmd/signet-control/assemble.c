@@ -91,6 +91,16 @@ static enum status control_check_settings(const struct control_settings *setting
     return STATUS_OK;
 }
 
+/* The registry over `store` (NULL: to judge words only), with the rules that these settings bring. */
+static enum status control_init_registry(const struct control_settings *settings,
+                                         struct store *store, struct registry *registry,
+                                         struct failure *why)
+{
+    TRY(registry_init(registry, store, settings->trust_domain, why));
+    registry->life_floor_s = (uint32_t)control_lives(settings).leaf_floor_s;
+    return STATUS_OK;
+}
+
 /* The entries of the settings' file; none without a file. */
 static enum status control_read_entries(const struct control_settings *settings,
                                         const struct registry *registry,
@@ -141,7 +151,7 @@ static enum status control_check_input(const struct control_settings *settings, 
     TRY(control_check_settings(settings, why));
     TRY(secret_read_file(settings->ca_passphrase_file, CONTROL_PASSPHRASE_MAX, true, &passphrase,
                          why));
-    TRY(registry_init(&registry, NULL, settings->trust_domain, why));
+    TRY(control_init_registry(settings, NULL, &registry, why));
     return control_read_entries(settings, &registry, &file, why);
 }
 
@@ -170,17 +180,25 @@ enum status control_check(const struct control_settings *settings, enum control_
 static enum status control_load_entries(struct control *control, struct failure *why)
 {
     CLEARED(entry_file) file = {0};
+    CLEARED(entry_dropped) dropped = {0};
 
+    if (control->settings->entries == NULL) {
+        return STATUS_OK; /* without a file nothing is taken out that one brought before */
+    }
     TRY(control_read_entries(control->settings, &control->registry, &file, why));
     for (size_t i = 0; i < file.count; i++) {
         file.entries[i].created_at = clock_unix_s();
     }
-    if (file.count == 0) {
-        return STATUS_OK;
+    TRY(entry_load(&control->registry, file.entries, file.count, &dropped, why));
+    for (size_t i = 0; i < dropped.count; i++) {
+        log_event(&control->log, LOG_WARN, "entry.removed",
+                  LOG_TEXT("entry", dropped.entries[i].name),
+                  LOG_TEXT("id", dropped.entries[i].spiffe_id.text),
+                  LOG_TEXT("detail", "the entries file does not name it any more"));
     }
-    TRY(entry_load(&control->registry, file.entries, file.count, why));
     log_event(&control->log, LOG_INFO, "entries.loaded",
-              LOG_TEXT("file", control->settings->entries), LOG_INT("count", (int64_t)file.count));
+              LOG_TEXT("file", control->settings->entries), LOG_INT("count", (int64_t)file.count),
+              LOG_INT("removed", (int64_t)dropped.count));
     return STATUS_OK;
 }
 
@@ -275,12 +293,24 @@ static void control_signalled(void *user, int number)
 
 /* --- start -------------------------------------------------------------------------------------- */
 
+/*
+ * A store that came back from a backup does not know which revisions it has given out since. A start
+ * leaps past them all: to the milliseconds of Unix time, which no store reaches by counting its changes.
+ * So an entry that is removed and made again after a restore is younger than every leaf of the lost time.
+ * That rests on a clock that was not ahead when those leaves were issued; nothing else does.
+ */
+static enum status control_begin_revisions(struct control *control, struct failure *why)
+{
+    return store_raise(control->store, clock_unix_ms(), why);
+}
+
 static enum status control_start_data(struct control *control, struct failure *why)
 {
     TRY(folder_open(&control->folder, control->settings->data_dir, why));
     TRY(control_open_data(control->settings, &control->folder, false, &control->store,
                           &control->authority, why));
-    TRY(registry_init(&control->registry, control->store, control->settings->trust_domain, why));
+    TRY(control_init_registry(control->settings, control->store, &control->registry, why));
+    TRY(control_begin_revisions(control, why));
     TRY(control_load_entries(control, why));
     return control_write_bundle(control, why);
 }

@@ -22,7 +22,10 @@ enum status attest_issued(struct registry *registry, const struct attest_proof *
 {
     struct attest_record record = {
         .attested = attested,
-        .certificate = {.used = proof->leaf_serial, .serial = serial, .expires_at = expires_at}};
+        .certificate = {.serial = serial, .expires_at = expires_at}};
 
+    if (proof->leaf != NULL) {
+        record.certificate.used = bytes_of(proof->leaf->serial_hex);
+    }
     return store_change(registry->store, attest_record_issued, &record, why);
 }

@@ -13,23 +13,29 @@
 
 #include "core/control/registry/digest.h"
 #include "core/control/registry/entry.h"
+#include "core/control/registry/token.h"
+#include "core/runtime/base/ip.h"
+#include "core/trust/identity/verify.h"
 
 /* What a caller proves himself with; borrowed for the call. */
 struct attest_proof {
-    struct bytes token; /* of attest_join_token: the bearer token as it came */
-    const struct spiffe_id
-        *leaf;                /* of attest_leaf: the identity in the verified live leaf; or NULL */
-    int64_t leaf_expires_at;  /* of attest_leaf: Unix s, least of the chain */
-    struct bytes leaf_serial; /* of attest_leaf: the leaf's serial number in hex */
-    struct digest key;        /* of the new public key that the caller shows: SHA-256 of its SPKI */
-    int64_t now;              /* Unix s */
+    struct bytes token;               /* of attest_join_token: the bearer token as it came */
+    struct bytes process;             /* of attest_join_token: what the caller's process calls itself */
+    struct ip address;                /* of attest_join_token: where it calls from */
+    const struct verified_peer *leaf; /* of attest_leaf: the verified live leaf; or NULL */
+    struct digest key; /* of the new public key that the caller shows: SHA-256 of its SPKI */
+    int64_t now;       /* Unix s */
 };
 
 /* What was proved. */
 struct attested {
     struct entry entry;
     char instance[49]; /* which workload of that entry, as instance.h counts them */
+    int64_t revision;  /* of the store then: what the certificate's serial number is to carry */
     bool adopted; /* a live leaf that no known instance has: a copy, or the store was restored */
+    struct token token; /* of attest_join_token: as it is stored now; id "" with a leaf */
+    bool repeated;      /* this key had its use of the token already */
+    bool second_key;    /* the same process has used the token with another key before (I7) */
 };
 
 struct attestor {
@@ -40,7 +46,7 @@ struct attestor {
 
 /*
  * attest_join_token redeems a join token for the new key, in one transaction: a kill at any moment
- * leaves it unused, or used by this key, which may repeat within TOKEN_REPEAT_S.
+ * leaves the use unspent, or spent by this key, which may repeat (token_use.h).
  *
  * STATUS_UNTRUSTED  token_redeem()'s
  * STATUS_DENIED     "bootstrap/no-entry" (the entry is gone), "bootstrap/instance-limit"
@@ -48,10 +54,14 @@ struct attestor {
 extern const struct attestor attest_join_token;
 
 /*
- * attest_leaf accepts a live leaf: the caller is who its one URI says, as long as an entry says so too.
- * The leaf is judged at each call, not when its connection began.
+ * attest_leaf accepts a live leaf: the caller is who its one URI says, as long as an entry says so too
+ * that is not younger than the leaf. The leaf is judged at each call, not when its connection began.
  *
- * STATUS_UNTRUSTED  "renew/no-leaf", "renew/expired-leaf"
+ * Its serial number carries a revision of the store. One that is ahead of the store's own says that the
+ * store was restored from a backup: then the store is raised to it, so that no revision means two things.
+ *
+ * STATUS_UNTRUSTED  "renew/no-leaf", "renew/expired-leaf", "renew/evicted"
+ * STATUS_PROTOCOL   "renew/same-key" (the new key is the leaf's own)
  * STATUS_DENIED     "renew/no-entry", "renew/instance-limit"
  */
 extern const struct attestor attest_leaf;

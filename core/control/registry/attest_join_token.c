@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/control/registry/instance.h"
-#include "core/control/registry/token.h"
+#include "core/control/registry/token_use.h"
 
 struct attest_redemption {
     struct registry *registry;
@@ -18,19 +18,31 @@ static enum status attest_redeem(struct store *store, void *user, struct failure
     struct attest_redemption *redemption = user;
     const struct attest_proof *proof = redemption->proof;
     struct attested *attested = &redemption->attested;
-    struct token token;
+    struct token_shown shown = {
+        .text = proof->token, .key = proof->key, .address = proof->address, .now = proof->now};
+    struct instance_birth birth = {.name = attested->instance,
+                                   .key = &proof->key,
+                                   .now = proof->now,
+                                   .limit_reason = "bootstrap/instance-limit"};
+    struct token_use use;
     enum status status;
 
-    TRY(token_redeem(store, proof->token, &proof->key, proof->now, &token, why));
-    status = entry_get(redemption->registry, bytes_of(token.entry), &attested->entry, why);
+    if (proof->process.len > 0) {
+        shown.process = digest_of(proof->process);
+    }
+    TRY(token_redeem(store, &shown, &use, why));
+    status = entry_get(redemption->registry, bytes_of(use.token.entry), &attested->entry, why);
     if (status == STATUS_NOT_FOUND) {
         return fail(why, STATUS_DENIED, "bootstrap/no-entry", "entry %s of token %s is gone",
-                    token.entry, token.id);
+                    use.token.entry, use.token.id);
     }
     TRY(status);
-    (void)snprintf(attested->instance, sizeof attested->instance, "%s", token.id);
-    return instance_begin(store, &attested->entry, attested->instance, proof->now,
-                          "bootstrap/instance-limit", why);
+    attested->token = use.token;
+    attested->repeated = use.repeated;
+    attested->second_key = use.second_key;
+    (void)snprintf(attested->instance, sizeof attested->instance, "%s", use.instance);
+    TRY(instance_begin(store, &attested->entry, &birth, why));
+    return store_revision(store, &attested->revision, why);
 }
 
 static enum status attest_join_token_judge(struct registry *registry,

@@ -6,20 +6,17 @@
 #include "core/control/registry/entry.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/control/ca/serial.h"
 #include "core/control/registry/instance.h"
 #include "core/control/registry/record.h"
 #include "core/control/registry/token.h"
+#include "core/runtime/base/map.h"
+#include "core/runtime/base/memory.h"
 
-enum entry_tag {
-    ENTRY_TAG_NAME = 1,
-    ENTRY_TAG_ID,
-    ENTRY_TAG_DESCRIPTION,
-    ENTRY_TAG_LIFE,
-    ENTRY_TAG_INSTANCES,
-    ENTRY_TAG_CREATED,
-};
+#define ENTRY_SYSTEM_NAMESPACE "signet-system"
 
 /* A key is made on the stack; the struct bytes of it borrow from here. */
 struct entry_key {
@@ -38,8 +35,8 @@ enum status registry_init(struct registry *registry, struct store *store, const 
 {
     struct spiffe_id own;
 
-    TRY(spiffe_id_of(bytes_of(trust_domain), bytes_of("signet-system"), bytes_of("signet-control"),
-                     &own, why));
+    TRY(spiffe_id_of(bytes_of(trust_domain), bytes_of(ENTRY_SYSTEM_NAMESPACE),
+                     bytes_of("signet-control"), &own, why));
     registry->store = store;
     registry->own = own;
     (void)snprintf(registry->trust_domain, sizeof registry->trust_domain, "%s", trust_domain);
@@ -82,6 +79,16 @@ static enum status entry_check_description(struct bytes description, struct fail
     return STATUS_OK;
 }
 
+/* All of the control plane's namespace: what it may do is not to be had by an entry. */
+static bool entry_is_reserved(const struct spiffe_id *id)
+{
+    static const char space[] = "/ns/" ENTRY_SYSTEM_NAMESPACE;
+    struct bytes path = spiffe_id_path(id);
+
+    return bytes_starts(path, bytes_of(space)) &&
+           (path.len == sizeof space - 1 || path.at[sizeof space - 1] == '/');
+}
+
 static enum status entry_check_id(const struct registry *registry, struct bytes text,
                                   struct spiffe_id *out_id, struct failure *why)
 {
@@ -102,9 +109,11 @@ static enum status entry_check_id(const struct registry *registry, struct bytes 
                     "%.100s is not of our trust domain %.100s", out_id->text,
                     registry->trust_domain);
     }
-    if (spiffe_id_equal(out_id, &registry->own)) {
+    if (entry_is_reserved(out_id)) {
         return fail(why, STATUS_CONFIG, "entry/reserved",
-                    "%.200s is the control plane itself: no workload may be it", out_id->text);
+                    "%.150s is in ns/" ENTRY_SYSTEM_NAMESPACE
+                    ", the control plane's own: no workload may be there",
+                    out_id->text);
     }
     return STATUS_OK;
 }
@@ -125,64 +134,15 @@ enum status entry_make(const struct registry *registry, struct bytes name, struc
     return STATUS_OK;
 }
 
-void entry_encode(const struct entry *entry, struct buffer *out_record)
+enum status entry_set_life(const struct registry *registry, struct entry *entry, int64_t life_s,
+                           struct failure *why)
 {
-    record_begin(out_record);
-    record_add(out_record, ENTRY_TAG_NAME, bytes_of(entry->name));
-    record_add(out_record, ENTRY_TAG_ID, spiffe_id_text(&entry->spiffe_id));
-    record_add(out_record, ENTRY_TAG_DESCRIPTION, bytes_of(entry->description));
-    record_add_number(out_record, ENTRY_TAG_LIFE, entry->max_life_s);
-    record_add_number(out_record, ENTRY_TAG_INSTANCES, entry->max_instances);
-    record_add_number(out_record, ENTRY_TAG_CREATED, entry->created_at);
-}
-
-static enum status entry_decode_field(const struct record_field *field, struct entry *entry,
-                                      struct failure *why)
-{
-    int64_t number = 0;
-
-    switch (field->tag) {
-    case ENTRY_TAG_NAME:
-        return record_text(field, entry->name, sizeof entry->name, why);
-    case ENTRY_TAG_ID:
-        return spiffe_id_parse(field->content, &entry->spiffe_id, why);
-    case ENTRY_TAG_DESCRIPTION:
-        return record_text(field, entry->description, sizeof entry->description, why);
-    case ENTRY_TAG_LIFE:
-    case ENTRY_TAG_INSTANCES:
-        TRY(record_number(field, &number, why));
-        if (number < 0 || number > UINT32_MAX) {
-            return fail(why, STATUS_PROTOCOL, "entry/record", "field %d is out of range",
-                        field->tag);
-        }
-        *(field->tag == ENTRY_TAG_LIFE ? &entry->max_life_s : &entry->max_instances) =
-            (uint32_t)number;
-        return STATUS_OK;
-    case ENTRY_TAG_CREATED:
-        return record_number(field, &entry->created_at, why);
-    default:
-        return STATUS_OK; /* of a newer program */
+    if (life_s != 0 && life_s < registry->life_floor_s) {
+        return fail(why, STATUS_CONFIG, "entry/life",
+                    "a longest life of %lld s is below the shortest certificate, %u s",
+                    (long long)life_s, registry->life_floor_s);
     }
-}
-
-enum status entry_decode(struct bytes record, struct entry *out_entry, struct failure *why)
-{
-    struct entry entry = {0};
-    struct record_field field = {0};
-    struct bytes rest;
-    enum status status;
-
-    TRY(record_open(record, &rest, why));
-    while ((status = record_next(&rest, &field, why)) == STATUS_OK) {
-        TRY(entry_decode_field(&field, &entry, why));
-    }
-    if (status != STATUS_CLOSED) {
-        return status;
-    }
-    if (entry.name[0] == '\0' || spiffe_id_path(&entry.spiffe_id).len == 0) {
-        return fail(why, STATUS_PROTOCOL, "entry/record", "an entry without a name or an identity");
-    }
-    *out_entry = entry;
+    entry->max_life_s = (uint32_t)life_s;
     return STATUS_OK;
 }
 
@@ -311,39 +271,57 @@ struct entry_job {
     const struct entry *entries;
     size_t num_entries;
     struct bytes name;
-    bool may_replace;
+    enum entry_source source;
+    struct entry_dropped dropped; /* of a file: what it names no longer */
 };
+
+/* An entry that has its identity already: what else is new? */
+static enum status entry_replace(struct entry_job *job, const struct entry *old,
+                                 const struct entry *entry, struct failure *why)
+{
+    struct store *store = job->registry->store;
+    struct entry kept = *entry;
+
+    kept.source = job->source;
+    if (entry_same(old, entry) && (old->source == kept.source || kept.source != ENTRY_OF_FILE)) {
+        return STATUS_OK;
+    }
+    if (job->source != ENTRY_OF_FILE) {
+        return fail(why, STATUS_DENIED, "entry/exists", "entry %s is something else: %.150s",
+                    old->name, old->spiffe_id.text);
+    }
+    kept.created_at = old->created_at;
+    kept.made_revision = old->made_revision;
+    TRY(entry_check_identity_free(job->registry, entry, why));
+    if (!spiffe_id_equal(&old->spiffe_id, &entry->spiffe_id)) {
+        TRY(store_own_revision(store, &kept.made_revision, why));
+        TRY(entry_forget_identity(store, old, why));
+    }
+    return entry_write(store, &kept, why);
+}
 
 static enum status entry_store_one(struct entry_job *job, const struct entry *entry, size_t count,
                                    struct failure *why)
 {
     struct store *store = job->registry->store;
     struct entry old;
-    struct entry kept = *entry;
+    struct entry made = *entry;
     enum status status = entry_get(job->registry, bytes_of(entry->name), &old, why);
 
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+    if (status == STATUS_OK) {
+        return entry_replace(job, &old, entry, why);
+    }
+    if (status != STATUS_NOT_FOUND) {
         return status;
     }
-    if (status == STATUS_OK && entry_same(&old, entry)) {
-        return STATUS_OK;
-    }
-    if (status == STATUS_OK && !job->may_replace) {
-        return fail(why, STATUS_DENIED, "entry/exists", "entry %s is something else: %.150s",
-                    old.name, old.spiffe_id.text);
-    }
-    if (status == STATUS_NOT_FOUND && count >= ENTRIES_MAX) {
+    if (count >= ENTRIES_MAX) {
         return fail(why, STATUS_LIMIT, "entry/too-many", "the registry holds %d entries",
                     ENTRIES_MAX);
     }
     TRY(entry_check_identity_free(job->registry, entry, why));
-    if (status == STATUS_OK) {
-        kept.created_at = old.created_at;
-        if (!spiffe_id_equal(&old.spiffe_id, &entry->spiffe_id)) {
-            TRY(entry_forget_identity(store, &old, why));
-        }
-    }
-    return entry_write(store, &kept, why);
+    made.source = job->source;
+    TRY(store_own_revision(store, &made.made_revision, why));
+    return entry_write(store, &made, why);
 }
 
 static enum status entry_store_all(struct store *store, void *user, struct failure *why)
@@ -361,16 +339,10 @@ static enum status entry_store_all(struct store *store, void *user, struct failu
 
 enum status entry_add(struct registry *registry, const struct entry *entry, struct failure *why)
 {
-    struct entry_job job = {.registry = registry, .entries = entry, .num_entries = 1};
-
-    return store_change(registry->store, entry_store_all, &job, why);
-}
-
-enum status entry_load(struct registry *registry, const struct entry *entries, size_t num_entries,
-                       struct failure *why)
-{
-    struct entry_job job = {
-        .registry = registry, .entries = entries, .num_entries = num_entries, .may_replace = true};
+    struct entry_job job = {.registry = registry,
+                            .entries = entry,
+                            .num_entries = 1,
+                            .source = ENTRY_OF_OPERATOR};
 
     return store_change(registry->store, entry_store_all, &job, why);
 }
@@ -391,6 +363,84 @@ enum status entry_remove(struct registry *registry, struct bytes name, struct fa
     struct entry_job job = {.registry = registry, .name = name};
 
     return store_change(registry->store, entry_remove_one, &job, why);
+}
+
+/* What is the file's in the store, and not in the file. */
+struct entry_search {
+    struct map named; /* names in the file; the values only say so */
+    struct entry_dropped *dropped;
+};
+
+static void entry_search_clear(struct entry_search *search)
+{
+    map_clear(&search->named);
+}
+
+static enum status entry_search_one(void *user, const struct entry *entry, struct failure *why)
+{
+    struct entry_search *search = user;
+    struct entry_dropped *dropped = search->dropped;
+
+    (void)why;
+    if (entry->source == ENTRY_OF_FILE &&
+        map_get(&search->named, bytes_of(entry->name)) == NULL) {
+        dropped->entries =
+            memory_grow(dropped->entries, (dropped->count + 1) * sizeof *dropped->entries);
+        dropped->entries[dropped->count++] = *entry;
+    }
+    return STATUS_OK;
+}
+
+/* First what goes, so that an identity can move to another name. */
+static enum status entry_load_all(struct store *store, void *user, struct failure *why)
+{
+    struct entry_job *job = user;
+    CLEARED(entry_search) search = {.dropped = &job->dropped};
+
+    for (size_t i = 0; i < job->num_entries; i++) {
+        (void)map_put(&search.named, bytes_of(job->entries[i].name), job);
+    }
+    TRY(entry_list(job->registry, entry_search_one, &search, why));
+    for (size_t i = 0; i < job->dropped.count; i++) {
+        job->name = bytes_of(job->dropped.entries[i].name);
+        TRY(entry_remove_one(store, job, why));
+    }
+    return entry_store_all(store, job, why);
+}
+
+enum status entry_load(struct registry *registry, const struct entry *entries, size_t num_entries,
+                       struct entry_dropped *out_dropped, struct failure *why)
+{
+    struct entry_job job = {.registry = registry,
+                            .entries = entries,
+                            .num_entries = num_entries,
+                            .source = ENTRY_OF_FILE};
+    enum status status = store_change(registry->store, entry_load_all, &job, why);
+
+    if (status != STATUS_OK) {
+        entry_dropped_clear(&job.dropped);
+        return status;
+    }
+    *out_dropped = job.dropped;
+    return STATUS_OK;
+}
+
+void entry_dropped_clear(struct entry_dropped *dropped)
+{
+    free(dropped->entries);
+    *dropped = (struct entry_dropped){0};
+}
+
+enum status entry_check_leaf(const struct entry *entry, struct bytes serial_hex,
+                             struct failure *why)
+{
+    if (serial_revision(serial_hex) >= entry->made_revision) {
+        return STATUS_OK;
+    }
+    return fail(why, STATUS_UNTRUSTED, "renew/evicted",
+                "this certificate is older than entry %s, which was removed and made again: join "
+                "anew, with a token of `signet token create --entry %s --out …`",
+                entry->name, entry->name);
 }
 
 struct entry_walk {

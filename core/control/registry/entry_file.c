@@ -15,6 +15,24 @@ static enum status entry_file_text(const struct yaml_node *item, const char *key
     return node == NULL ? STATUS_OK : yaml_node_text(node, max, out_text, why);
 }
 
+/* The longest life: told apart from other numbers because the authority has a shortest one. */
+static enum status entry_file_life(const struct registry *registry, const struct yaml_node *item,
+                                   struct entry *entry, struct failure *why)
+{
+    const struct yaml_node *node = yaml_node_get(item, "maxLifeSeconds");
+    struct failure inner = {0};
+    uint64_t life_s = 0;
+
+    if (node == NULL) {
+        return STATUS_OK;
+    }
+    TRY(yaml_node_number(node, 1, ENTRY_LIFE_MAX_S, &life_s, why));
+    if (entry_set_life(registry, entry, (int64_t)life_s, &inner) != STATUS_OK) {
+        return yaml_node_fail(why, node, inner.reason, "%s", inner.detail);
+    }
+    return STATUS_OK;
+}
+
 static enum status entry_file_number(const struct yaml_node *item, const char *key, uint64_t max,
                                      uint32_t *out_number, struct failure *why)
 {
@@ -78,7 +96,7 @@ static enum status entry_file_item(const struct registry *registry, const struct
         STATUS_OK) {
         return yaml_node_fail(why, item, inner.reason, "%s", inner.detail);
     }
-    TRY(entry_file_number(item, "maxLifeSeconds", ENTRY_LIFE_MAX_S, &out_entry->max_life_s, why));
+    TRY(entry_file_life(registry, item, out_entry, why));
     return entry_file_number(item, "maxInstances", ENTRY_INSTANCES_MAX, &out_entry->max_instances,
                              why);
 }

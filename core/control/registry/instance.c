@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/control/registry/record.h"
+#include "core/control/registry/token_use.h"
 #include "core/runtime/base/memory.h"
 
 enum instance_tag {
@@ -14,6 +15,7 @@ enum instance_tag {
     INSTANCE_TAG_PREVIOUS,
     INSTANCE_TAG_SINCE,
     INSTANCE_TAG_EXPIRES,
+    INSTANCE_TAG_KEY, /* only while bound */
 };
 
 struct instance_key {
@@ -39,6 +41,9 @@ static enum status instance_write(struct store *store, const char *entry,
     record_add(&record, INSTANCE_TAG_PREVIOUS, bytes_of(instance->previous));
     record_add_number(&record, INSTANCE_TAG_SINCE, instance->since);
     record_add_number(&record, INSTANCE_TAG_EXPIRES, instance->expires_at);
+    if (instance->bound) {
+        record_add(&record, INSTANCE_TAG_KEY, digest_bytes(&instance->key));
+    }
     return store_put(store, instance_key_of(&key, entry, instance->name), buffer_bytes(&record),
                      why);
 }
@@ -57,6 +62,13 @@ static enum status instance_read_field(const struct record_field *field, struct 
         return record_number(field, &instance->since, why);
     case INSTANCE_TAG_EXPIRES:
         return record_number(field, &instance->expires_at, why);
+    case INSTANCE_TAG_KEY:
+        if (field->content.len != DIGEST_LEN) {
+            return fail(why, STATUS_PROTOCOL, "instance/record", "its key is no digest");
+        }
+        memcpy(instance->key.at, field->content.at, DIGEST_LEN);
+        instance->bound = true;
+        return STATUS_OK;
     default:
         return STATUS_OK;
     }
@@ -144,16 +156,18 @@ static enum status instance_forget_ended(struct store *store, const char *entry,
     return STATUS_OK;
 }
 
-enum status instance_begin(struct store *store, const struct entry *entry, const char *name,
-                           int64_t now, const char *limit_reason, struct failure *why)
+enum status instance_begin(struct store *store, const struct entry *entry,
+                           const struct instance_birth *birth, struct failure *why)
 {
-    CLEARED(instance_walk) walk = {.now = now, .name = name};
-    struct instance instance = {.since = now, .expires_at = now + INSTANCE_SIGNING_S};
+    CLEARED(instance_walk) walk = {.now = birth->now, .name = birth->name};
+    struct instance instance = {.since = birth->now,
+                                .expires_at = birth->now + INSTANCE_SIGNING_S,
+                                .bound = birth->key != NULL};
 
     TRY(instance_walk(store, entry->name, &walk, why));
     TRY(instance_forget_ended(store, entry->name, &walk, why));
     if (entry->max_instances > 0 && walk.num_others >= entry->max_instances) {
-        return fail(why, STATUS_DENIED, limit_reason,
+        return fail(why, STATUS_DENIED, birth->limit_reason,
                     "entry %s is held by %zu instances, its limit; the next may begin when the "
                     "certificate of one has ended",
                     entry->name, walk.num_others);
@@ -165,7 +179,10 @@ enum status instance_begin(struct store *store, const struct entry *entry, const
         walk.instance.expires_at = instance.expires_at;
         return instance_write(store, entry->name, &walk.instance, why);
     }
-    (void)snprintf(instance.name, sizeof instance.name, "%s", name);
+    if (birth->key != NULL) {
+        instance.key = *birth->key;
+    }
+    (void)snprintf(instance.name, sizeof instance.name, "%s", birth->name);
     return instance_write(store, entry->name, &instance, why);
 }
 
@@ -182,6 +199,20 @@ enum status instance_of_serial(struct store *store, const struct entry *entry, s
     }
     *out_instance = walk.instance;
     return STATUS_OK;
+}
+
+/* The name of an instance that began with a token starts with the token's id. */
+static enum status instance_end_use(struct store *store, struct instance *instance,
+                                    struct failure *why)
+{
+    char token_id[TOKEN_ID_SIZE];
+
+    if (!instance->bound) {
+        return STATUS_OK;
+    }
+    (void)snprintf(token_id, sizeof token_id, "%.*s", TOKEN_ID_SIZE - 1, instance->name);
+    instance->bound = false;
+    return token_use_end(store, token_id, &instance->key, why);
 }
 
 enum status instance_issued(struct store *store, const char *entry_name, const char *name,
@@ -204,6 +235,7 @@ enum status instance_issued(struct store *store, const char *entry_name, const c
     if (certificate->used.len > 0) {
         (void)snprintf(instance.previous, sizeof instance.previous, "%.*s",
                        (int)certificate->used.len, (const char *)certificate->used.at);
+        TRY(instance_end_use(store, &instance, why));
     } else {
         memcpy(instance.previous, instance.serial, sizeof instance.previous);
     }

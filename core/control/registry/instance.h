@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Instances: the workloads that hold an entry's identity now. An instance begins with a join token,
- * whose id is its name, and is followed from certificate to certificate by their serial numbers; it
+ * Instances: the workloads that hold an entry's identity now. An instance begins with a use of a join
+ * token, which names it, and is followed from certificate to certificate by their serial numbers; it
  * ends when its last certificate does. An entry's max_instances counts them.
  *
  * Its last two serial numbers count: a reply may be lost, and then the older leaf asks again. A leaf
@@ -13,6 +13,7 @@
 #ifndef SIGNET_CORE_CONTROL_REGISTRY_INSTANCE_H
 #define SIGNET_CORE_CONTROL_REGISTRY_INSTANCE_H
 
+#include "core/control/registry/digest.h"
 #include "core/control/registry/entry.h"
 
 #define INSTANCE_NAME_MAX 48
@@ -25,14 +26,24 @@ struct instance {
     char previous[INSTANCE_SERIAL_MAX + 1]; /* of the one before */
     int64_t since;                          /* Unix s */
     int64_t expires_at;                     /* Unix s */
+    bool bound;        /* it began with a use of a token, and has not renewed since */
+    struct digest key; /* that the use is bound to; only while `bound` */
+};
+
+/* How an instance begins; borrowed for the call. */
+struct instance_birth {
+    const char *name;
+    const struct digest *key; /* that its use of a token is bound to; NULL: no token */
+    int64_t now;              /* Unix s */
+    const char *limit_reason; /* of the refusal when the entry's limit is reached */
 };
 
 /*
  * instance_begin makes room for an instance of this name, or finds it again; instances that have
- * ended are forgotten on the way. STATUS_DENIED `limit_reason` when the entry's limit is reached.
+ * ended are forgotten on the way. STATUS_DENIED `birth->limit_reason`.
  */
-enum status instance_begin(struct store *store, const struct entry *entry, const char *name,
-                           int64_t now, const char *limit_reason, struct failure *why) MUST_USE;
+enum status instance_begin(struct store *store, const struct entry *entry,
+                           const struct instance_birth *birth, struct failure *why) MUST_USE;
 
 /*
  * instance_of_serial finds the instance that a live leaf belongs to. STATUS_NOT_FOUND
@@ -49,7 +60,8 @@ struct instance_certificate {
 };
 
 /*
- * instance_issued records a new certificate of an instance.
+ * instance_issued records a new certificate of an instance. With its first renewal the use of a token
+ * that it began with is over: token_use_end().
  * STATUS_NOT_FOUND "instance/unknown" (its entry was removed meanwhile)
  */
 enum status instance_issued(struct store *store, const char *entry_name, const char *name,

@@ -6,21 +6,13 @@
 #include <string.h>
 
 #include "core/control/registry/record.h"
+#include "core/control/registry/token_use.h"
 #include "core/runtime/base/memory.h"
 
 #define TOKEN_PREFIX "sgt_"
 #define TOKEN_SECRET_LEN 32
 #define TOKEN_ID_BYTES 8
 #define TOKEN_DRAWS 4 /* for an id that is free; one is enough for ever */
-
-enum token_tag {
-    TOKEN_TAG_HASH = 1,
-    TOKEN_TAG_ENTRY,
-    TOKEN_TAG_CREATED,
-    TOKEN_TAG_EXPIRES,
-    TOKEN_TAG_USED,
-    TOKEN_TAG_KEY,
-};
 
 struct token_key {
     char text[8 + TOKEN_ID_SIZE];
@@ -74,73 +66,27 @@ static void token_name(struct token *token, const struct digest *hash)
     bytes_to_hex(bytes_make(hash->at, TOKEN_ID_BYTES), token->id);
 }
 
-void token_encode(const struct token *token, struct buffer *out_record)
+bool token_identify(struct bytes text, char out_id[TOKEN_ID_SIZE], struct digest *out_hash)
 {
-    record_begin(out_record);
-    record_add(out_record, TOKEN_TAG_HASH, digest_bytes(&token->hash));
-    record_add(out_record, TOKEN_TAG_ENTRY, bytes_of(token->entry));
-    record_add_number(out_record, TOKEN_TAG_CREATED, token->created_at);
-    record_add_number(out_record, TOKEN_TAG_EXPIRES, token->expires_at);
-    if (token->used_at != 0) {
-        record_add_number(out_record, TOKEN_TAG_USED, token->used_at);
-        record_add(out_record, TOKEN_TAG_KEY, digest_bytes(&token->key));
+    uint8_t secret[TOKEN_SECRET_LEN];
+    bool good = token_scan(text, secret);
+
+    if (good) {
+        *out_hash = digest_of(bytes_make(secret, sizeof secret));
+        bytes_to_hex(bytes_make(out_hash->at, TOKEN_ID_BYTES), out_id);
     }
+    memory_wipe(secret, sizeof secret);
+    return good;
 }
 
-static enum status token_decode_digest(const struct record_field *field, struct digest *out_digest,
-                                       struct failure *why)
+uint32_t token_uses_left(const struct token *token)
 {
-    if (field->content.len != DIGEST_LEN) {
-        return fail(why, STATUS_PROTOCOL, "token/record", "field %d is no digest", field->tag);
-    }
-    memcpy(out_digest->at, field->content.at, DIGEST_LEN);
-    return STATUS_OK;
+    return token->num_used < token->uses ? token->uses - token->num_used : 0;
 }
 
-static enum status token_decode_field(const struct record_field *field, struct token *token,
-                                      struct failure *why)
+bool token_is_open(const struct token *token, int64_t now)
 {
-    switch (field->tag) {
-    case TOKEN_TAG_HASH:
-        TRY(token_decode_digest(field, &token->hash, why));
-        bytes_to_hex(bytes_make(token->hash.at, TOKEN_ID_BYTES), token->id);
-        return STATUS_OK;
-    case TOKEN_TAG_ENTRY:
-        return record_text(field, token->entry, sizeof token->entry, why);
-    case TOKEN_TAG_CREATED:
-        return record_number(field, &token->created_at, why);
-    case TOKEN_TAG_EXPIRES:
-        return record_number(field, &token->expires_at, why);
-    case TOKEN_TAG_USED:
-        return record_number(field, &token->used_at, why);
-    case TOKEN_TAG_KEY:
-        return token_decode_digest(field, &token->key, why);
-    default:
-        return STATUS_OK; /* of a newer program */
-    }
-}
-
-enum status token_decode(struct bytes record, struct token *out_token, struct failure *why)
-{
-    struct token token = {0};
-    struct record_field field = {0};
-    struct bytes rest;
-    bool has_key = false;
-    enum status status;
-
-    TRY(record_open(record, &rest, why));
-    while ((status = record_next(&rest, &field, why)) == STATUS_OK) {
-        TRY(token_decode_field(&field, &token, why));
-        has_key = has_key || field.tag == TOKEN_TAG_KEY;
-    }
-    if (status != STATUS_CLOSED) {
-        return status;
-    }
-    if (token.id[0] == '\0' || token.entry[0] == '\0' || has_key != (token.used_at != 0)) {
-        return fail(why, STATUS_PROTOCOL, "token/record", "a token lacks a part");
-    }
-    *out_token = token;
-    return STATUS_OK;
+    return token_uses_left(token) > 0 && now < token->expires_at;
 }
 
 static enum status token_read(struct bytes record, struct token *out_token, struct failure *why)
@@ -152,6 +98,29 @@ static enum status token_read(struct bytes record, struct token *out_token, stru
                     inner.detail);
     }
     return STATUS_OK;
+}
+
+enum status token_get(struct store *store, const char *id, struct token *out_token,
+                      struct failure *why)
+{
+    CLEARED(buffer) record = {.max = RECORD_MAX};
+    struct token_key key;
+    enum status status = store_get(store, token_key_of(&key, id), &record, NULL, why);
+
+    if (status == STATUS_NOT_FOUND) {
+        return fail(why, STATUS_NOT_FOUND, "token/unknown", "there is no token %s", id);
+    }
+    TRY(status);
+    return token_read(buffer_bytes(&record), out_token, why);
+}
+
+enum status token_put(struct store *store, const struct token *token, struct failure *why)
+{
+    CLEARED(buffer) record = {0};
+    struct token_key key;
+
+    token_encode(token, &record);
+    return store_put(store, token_key_of(&key, token->id), buffer_bytes(&record), why);
 }
 
 static enum status token_count_one(void *user, struct bytes key, struct bytes value,
@@ -191,39 +160,65 @@ static enum status token_store(struct store *store, void *user, struct failure *
                       why);
 }
 
+static enum status token_check_order(const struct token_order *order, struct failure *why)
+{
+    if (order->life_s < TOKEN_LIFE_MIN_S || order->life_s > TOKEN_LIFE_MAX_S) {
+        return fail(why, STATUS_CONFIG, "token/life", "a token lives %d s to %d days, not %lld s",
+                    TOKEN_LIFE_MIN_S, TOKEN_LIFE_MAX_S / (24 * 3600), (long long)order->life_s);
+    }
+    if (order->uses > TOKEN_USES_MAX) {
+        return fail(why, STATUS_CONFIG, "token/uses", "a token has 1 to %d uses, not %u",
+                    TOKEN_USES_MAX, order->uses);
+    }
+    if (order->num_from > TOKEN_FROM_MAX) {
+        return fail(why, STATUS_CONFIG, "token/from",
+                    "a token names at most %d blocks of addresses, not %zu", TOKEN_FROM_MAX,
+                    order->num_from);
+    }
+    return STATUS_OK;
+}
+
+/* Draws a secret and stores what may be stored of it. STATUS_DENIED: another token has its id. */
+static enum status token_draw(struct token_job *job, struct secret *out_text, struct failure *why)
+{
+    uint8_t secret[TOKEN_SECRET_LEN];
+    char text[TOKEN_TEXT_LEN + 1];
+    struct digest hash;
+    enum status status;
+
+    digest_draw(secret, sizeof secret);
+    hash = digest_of(bytes_make(secret, sizeof secret));
+    token_name(&job->token, &hash);
+    status = store_change(job->registry->store, token_store, job, why);
+    if (status == STATUS_OK) {
+        token_print(secret, text);
+        secret_set(out_text, bytes_make(text, TOKEN_TEXT_LEN));
+        memory_wipe(text, sizeof text);
+    }
+    memory_wipe(secret, sizeof secret);
+    return status;
+}
+
 enum status token_create(struct registry *registry, const struct token_order *order,
                          struct secret *out_text, struct token *out_token, struct failure *why)
 {
     struct token_job job = {
         .registry = registry,
-        .token = {.created_at = order->now, .expires_at = order->now + order->life_s}};
+        .token = {.created_at = order->now,
+                  .expires_at = order->now + order->life_s,
+                  .uses = order->uses == 0 ? 1 : order->uses,
+                  .num_from = order->num_from}};
     struct entry known;
-    enum status status = STATUS_OK;
+    enum status status = STATUS_DENIED;
 
-    if (order->life_s < TOKEN_LIFE_MIN_S || order->life_s > TOKEN_LIFE_MAX_S) {
-        return fail(why, STATUS_CONFIG, "token/life", "a token lives %d to %d s, not %lld",
-                    TOKEN_LIFE_MIN_S, TOKEN_LIFE_MAX_S, (long long)order->life_s);
-    }
+    TRY(token_check_order(order, why));
     TRY(entry_get(registry, order->entry, &known, why));
     memcpy(job.token.entry, known.name, sizeof known.name);
-    for (int draw = 0; draw < TOKEN_DRAWS; draw++) {
-        uint8_t secret[TOKEN_SECRET_LEN];
-        char text[TOKEN_TEXT_LEN + 1];
-        struct digest hash;
-
-        digest_draw(secret, sizeof secret);
-        hash = digest_of(bytes_make(secret, sizeof secret));
-        token_name(&job.token, &hash);
-        status = store_change(registry->store, token_store, &job, why);
-        if (status == STATUS_OK) {
-            token_print(secret, text);
-            secret_set(out_text, bytes_make(text, TOKEN_TEXT_LEN));
-        }
-        memory_wipe(secret, sizeof secret);
-        memory_wipe(text, sizeof text);
-        if (status != STATUS_DENIED) {
-            break;
-        }
+    for (size_t i = 0; i < order->num_from; i++) {
+        job.token.from[i] = order->from[i];
+    }
+    for (int draw = 0; draw < TOKEN_DRAWS && status == STATUS_DENIED; draw++) {
+        status = token_draw(&job, out_text, why);
     }
     if (status == STATUS_OK && out_token != NULL) {
         *out_token = job.token;
@@ -231,78 +226,29 @@ enum status token_create(struct registry *registry, const struct token_order *or
     return status;
 }
 
-/* The rule of a token that is known: unused and in time, or used by the same key a moment ago. */
-static enum status token_judge(const struct token *token, const struct digest *key, int64_t now,
-                               struct failure *why)
+/* Within a transaction: the token, and what was noted of its uses. */
+static enum status token_remove(struct store *store, const char *id, struct failure *why)
 {
-    if (token->used_at != 0) {
-        if (digest_equal(&token->key, key) && now >= token->used_at &&
-            now - token->used_at <= TOKEN_REPEAT_S) {
-            return STATUS_OK;
-        }
-        return fail(why, STATUS_UNTRUSTED, "bootstrap/token-used",
-                    "token %s was used %lld s ago%s; each workload needs one of its own", token->id,
-                    (long long)(now - token->used_at),
-                    digest_equal(&token->key, key) ? "" : " with another key");
-    }
-    if (now >= token->expires_at) {
-        return fail(why, STATUS_UNTRUSTED, "bootstrap/token-expired", "token %s expired %lld s ago",
-                    token->id, (long long)(now - token->expires_at));
-    }
-    return STATUS_OK;
+    struct token_key key;
+
+    TRY(store_remove(store, token_key_of(&key, id), why));
+    return token_use_forget_all(store, id, why);
 }
 
-enum status token_redeem(struct store *store, struct bytes text, const struct digest *key,
-                         int64_t now, struct token *out_token, struct failure *why)
+static enum status token_revoke_one(struct store *store, void *user, struct failure *why)
 {
-    CLEARED(buffer) record = {.max = RECORD_MAX};
-    CLEARED(buffer) changed = {0};
-    uint8_t secret[TOKEN_SECRET_LEN];
-    struct token presented = {0};
-    struct token token;
-    struct token_key at;
-    struct digest hash;
-    enum status status;
-
-    if (!token_scan(text, secret)) {
-        return fail(why, STATUS_UNTRUSTED, "bootstrap/token-form",
-                    "what was shown (%zu bytes) is not a join token", text.len);
-    }
-    hash = digest_of(bytes_make(secret, sizeof secret));
-    memory_wipe(secret, sizeof secret);
-    token_name(&presented, &hash);
-    status = store_get(store, token_key_of(&at, presented.id), &record, NULL, why);
-    if (status == STATUS_OK) {
-        TRY(token_read(buffer_bytes(&record), &token, why));
-    }
-    if (status == STATUS_NOT_FOUND ||
-        (status == STATUS_OK && !digest_equal(&token.hash, &presented.hash))) {
-        return fail(why, STATUS_UNTRUSTED, "bootstrap/token-unknown",
-                    "token %s is not known here: never made, withdrawn, or used long ago",
-                    presented.id);
-    }
-    TRY(status);
-    TRY(token_judge(&token, key, now, why));
-    if (token.used_at == 0) {
-        token.used_at = now;
-        token.key = *key;
-        token_encode(&token, &changed);
-        TRY(store_put(store, token_key_of(&at, token.id), buffer_bytes(&changed), why));
-    }
-    *out_token = token;
-    return STATUS_OK;
+    return token_remove(store, user, why);
 }
 
 enum status token_revoke(struct registry *registry, struct bytes id, struct failure *why)
 {
-    struct token_key key;
     uint8_t digits[TOKEN_ID_BYTES];
     char clean[TOKEN_ID_SIZE];
     enum status status = STATUS_NOT_FOUND;
 
     if (bytes_from_hex(id, digits, sizeof digits)) {
         bytes_to_hex(bytes_make(digits, sizeof digits), clean);
-        status = store_remove(registry->store, token_key_of(&key, clean), why);
+        status = store_change(registry->store, token_revoke_one, clean, why);
     }
     if (status == STATUS_NOT_FOUND) {
         return fail(why, STATUS_NOT_FOUND, "token/unknown", "there is no such token");
@@ -327,13 +273,8 @@ static enum status token_pick_one(void *user, struct bytes key, struct bytes val
 
     (void)key;
     TRY(token_read(value, &token, why));
-    if (pick->entry.len > 0) {
-        wanted = bytes_equal_text(pick->entry, token.entry);
-    } else {
-        int64_t over_at = token.used_at != 0 ? token.used_at : token.expires_at;
-
-        wanted = over_at < pick->now - TOKEN_KEEP_S;
-    }
+    wanted = pick->entry.len > 0 ? bytes_equal_text(pick->entry, token.entry)
+                                 : token.expires_at < pick->now - TOKEN_KEEP_S;
     if (wanted) {
         pick->ids = memory_grow(pick->ids, (pick->num_ids + 1) * sizeof *pick->ids);
         memcpy(pick->ids[pick->num_ids++], token.id, sizeof token.id);
@@ -347,9 +288,7 @@ static enum status token_remove_picked(struct store *store, void *user, struct f
     enum status status = store_list(store, bytes_of("token/"), token_pick_one, pick, why);
 
     for (size_t i = 0; status == STATUS_OK && i < pick->num_ids; i++) {
-        struct token_key key;
-
-        status = store_remove(store, token_key_of(&key, pick->ids[i]), why);
+        status = token_remove(store, pick->ids[i], why);
     }
     free(pick->ids);
     pick->ids = NULL;

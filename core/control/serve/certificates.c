@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/control/registry/token.h"
+#include "core/control/serve/caller.h"
 #include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/rpc/codec.h"
@@ -66,13 +67,18 @@ static void certificates_count(const struct certificates_job *job, enum status s
 static void certificates_refuse(const struct certificates_job *job, enum status status,
                                 const struct failure *why)
 {
-    const struct spiffe_id *leaf = job->request.proof.leaf;
+    const struct verified_peer *leaf = job->request.proof.leaf;
+    char token_id[TOKEN_ID_SIZE] = "";
+    struct digest hash;
     struct failure told = *why;
+
+    (void)token_identify(job->request.proof.token, token_id, &hash);
 
     log_event(&job->service->log, status == STATUS_IO ? LOG_ERROR : LOG_WARN, "certificate.refused",
               LOG_TEXT("method", job->method_name),
               LOG_TEXT("peer", rpc_exchange_address(job->exchange)),
-              LOG_TEXT("peer_id", leaf == NULL ? NULL : leaf->text),
+              LOG_TEXT("peer_id", leaf == NULL ? NULL : leaf->id.text),
+              LOG_TEXT("token_id", token_id[0] == '\0' ? NULL : token_id),
               LOG_BYTES("instance", job->instance_id), LOG_FAILURE(why));
     certificates_count(job, status, why->reason);
     if (status == STATUS_IO) {
@@ -116,8 +122,34 @@ static enum status certificates_pack(const struct certificates_job *job,
     return status;
 }
 
+/* What a first certificate cost: which token, and how often it is still good. */
+static void certificates_log_token(const struct certificates_job *job,
+                                   const struct attested *attested)
+{
+    const struct token *token = &attested->token;
+
+    log_event(&job->service->log, LOG_INFO, "token.used", LOG_TEXT("token_id", token->id),
+              LOG_TEXT("entry", token->entry), LOG_TEXT("holder", attested->instance),
+              LOG_TEXT("peer", rpc_exchange_address(job->exchange)),
+              LOG_BOOL("repeated", attested->repeated),
+              LOG_INT("uses_left", token_uses_left(token)),
+              LOG_INT("expires_at", token->expires_at));
+    if (attested->second_key) {
+        log_event(&job->service->log, LOG_WARN, "token.second-key",
+                  LOG_TEXT("token_id", token->id), LOG_TEXT("entry", token->entry),
+                  LOG_TEXT("holder", attested->instance),
+                  LOG_TEXT("peer", rpc_exchange_address(job->exchange)),
+                  LOG_BYTES("instance", job->instance_id),
+                  LOG_TEXT("detail", "the same process has used this token with another key "
+                                     "before: a defect of it, or a thief who names himself so"));
+    }
+}
+
 static void certificates_log_issued(const struct certificates_job *job, const struct issued *issued)
 {
+    if (issued->attested.token.id[0] != '\0') {
+        certificates_log_token(job, &issued->attested);
+    }
     log_event(
         &job->service->log, LOG_INFO, "certificate.issued", LOG_TEXT("method", job->method_name),
         LOG_TEXT("attestor", job->request.attestor->name),
@@ -204,6 +236,8 @@ static enum status certificates_read_bootstrap(struct certificates_job *job,
     job->instance_id = instance_id;
     job->request.csr_der = csr;
     job->request.proof.token = token;
+    job->request.proof.process = instance_id;
+    (void)caller_ip(bytes_of(rpc_exchange_address(job->exchange)), &job->request.proof.address);
     job->request.attestor = &attest_join_token;
     return STATUS_OK;
 }
@@ -253,11 +287,7 @@ static enum status certificates_read_renew(struct certificates_job *job,
     job->request.csr_der = certificates_slice(message->csr_der);
     TRY(certificates_check_bounds(job->request.csr_der, (struct bytes){0}, why));
     job->request.attestor = &attest_leaf;
-    if (peer != NULL) {
-        job->request.proof.leaf = &peer->id;
-        job->request.proof.leaf_expires_at = peer->expires_at;
-        job->request.proof.leaf_serial = bytes_of(peer->serial_hex);
-    }
+    job->request.proof.leaf = peer;
     if (peer != NULL &&
         !limit_take(&job->service->identities, spiffe_id_text(&peer->id), job->began_ms)) {
         return fail(why, STATUS_LIMIT, "renew/rate", "more than %d renewals a second as %.150s",

@@ -34,6 +34,7 @@ enum status issue(struct issuer *issuer, const struct issue_request *request,
     order.id = &made.attested.entry.spiffe_id; /* who it is: never from the CSR */
     order.spki_der = csr_public_key(csr);
     order.life_s = made.attested.entry.max_life_s;
+    order.revision = made.attested.revision;
     TRY(authority_issue(issuer->authority, &order, proof.now, &made.certificate, why));
     TRY(attest_issued(issuer->registry, &proof, &made.attested, made.certificate.serial_hex,
                       made.certificate.not_after, why));

@@ -37,7 +37,7 @@ struct issued {
 
 /*
  * issue turns a CSR into a certificate. A request that fails before the attestation has used nothing
- * up; one that fails after it may be repeated with the same key (TOKEN_REPEAT_S).
+ * up; one that fails after it, for whatever reason, may be repeated with the same key (token_use.h).
  *
  * Errors of csr_parse, of the attestor, of authority_issue, and "store/…".
  */

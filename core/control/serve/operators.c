@@ -6,14 +6,12 @@
 #include <unistd.h>
 
 #include "core/control/registry/instance.h"
-#include "core/control/registry/token.h"
+#include "core/control/serve/operators_parts.h"
 #include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/json/json.h"
 #include "core/runtime/json/writer.h"
 #include "core/runtime/telemetry/metrics.h"
-
-#define OPERATORS_BODY_MAX ((size_t)16 * 1024)
 
 /* One operation: what it answers goes into `answer`, which is JSON unless it says otherwise. */
 struct operators_operation {
@@ -72,6 +70,7 @@ static enum status operators_put_entry(struct operators_walk *walk, const struct
     json_put_uint(walk->json, "max_instances", entry->max_instances);
     json_put_uint(walk->json, "instances", instances);
     json_put_int(walk->json, "created_at", entry->created_at);
+    json_put_text(walk->json, "source", entry->source == ENTRY_OF_FILE ? "file" : "operator");
     json_close_object(walk->json);
     return STATUS_OK;
 }
@@ -96,18 +95,16 @@ static enum status operators_entries(struct operators *operators, const struct w
     return status == STATUS_OK ? json_writer_end(&json, why) : status;
 }
 
-/* A member that need not be there. */
-static enum status operators_optional_number(const struct json_value *object, const char *name,
-                                             int64_t max, int64_t *out_number, struct failure *why)
+enum status operators_optional_number(const struct json_value *object, const char *name,
+                                      int64_t max, int64_t *out_number, struct failure *why)
 {
     enum status status = json_get_number(object, name, 1, max, out_number, why);
 
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* A text that must be there: without it the question is wrong, not its object absent. */
-static enum status operators_need_text(const struct json_value *object, const char *name,
-                                       size_t max_len, struct bytes *out_text, struct failure *why)
+enum status operators_need_text(const struct json_value *object, const char *name, size_t max_len,
+                                struct bytes *out_text, struct failure *why)
 {
     enum status status = json_get_text(object, name, max_len, out_text, why);
 
@@ -124,6 +121,7 @@ static enum status operators_read_entry(struct operators *operators, const struc
     struct bytes description = {0};
     int64_t life_s = 0;
     int64_t instances = 0;
+    struct failure inner = {0};
     enum status status;
 
     TRY(json_refuse_unknown(top, known, sizeof known / sizeof known[0], why));
@@ -136,14 +134,16 @@ static enum status operators_read_entry(struct operators *operators, const struc
     TRY(operators_optional_number(top, "max_life_s", ENTRY_LIFE_MAX_S, &life_s, why));
     TRY(operators_optional_number(top, "max_instances", ENTRY_INSTANCES_MAX, &instances, why));
     TRY(entry_make(operators->view.issuer.registry, name, id, description, out_entry, why));
-    out_entry->max_life_s = (uint32_t)life_s;
+    if (entry_set_life(operators->view.issuer.registry, out_entry, life_s, &inner) != STATUS_OK) {
+        return fail(why, STATUS_CONFIG, inner.reason, "max_life_s (--life): %s", inner.detail);
+    }
     out_entry->max_instances = (uint32_t)instances;
     out_entry->created_at = clock_unix_s();
     return STATUS_OK;
 }
 
-static enum status operators_answer_done(struct web_answer *answer, const char *name,
-                                         struct bytes value, struct failure *why)
+enum status operators_answer_done(struct web_answer *answer, const char *name, struct bytes value,
+                                  struct failure *why)
 {
     struct json_writer json = json_writer_to(&answer->body);
 
@@ -177,109 +177,19 @@ static enum status operators_remove_entry(struct operators *operators,
     return operators_answer_done(answer, "removed", request->rest, why);
 }
 
-static const char *operators_token_state(const struct token *token, int64_t now)
-{
-    if (token->used_at != 0) {
-        return "used";
-    }
-    return now >= token->expires_at ? "expired" : "open";
-}
-
-static enum status operators_put_token(void *user, const struct token *token, struct failure *why)
-{
-    struct operators_walk *walk = user;
-
-    (void)why;
-    json_open_object(walk->json, NULL);
-    json_put_text(walk->json, "id", token->id);
-    json_put_text(walk->json, "entry", token->entry);
-    json_put_text(walk->json, "state", operators_token_state(token, walk->now));
-    json_put_int(walk->json, "created_at", token->created_at);
-    json_put_int(walk->json, "expires_at", token->expires_at);
-    if (token->used_at != 0) {
-        json_put_int(walk->json, "used_at", token->used_at);
-    } else {
-        json_put_null(walk->json, "used_at");
-    }
-    json_close_object(walk->json);
-    return STATUS_OK;
-}
-
-static enum status operators_tokens(struct operators *operators, const struct web_request *request,
-                                    struct web_answer *answer, struct failure *why)
-{
-    struct json_writer json = json_writer_to(&answer->body);
-    struct operators_walk walk = {.json = &json, .now = clock_unix_s()};
-    enum status status;
-
-    (void)request;
-    json_open_object(&json, NULL);
-    json_open_array(&json, "tokens");
-    status = token_list(operators->view.issuer.registry, operators_put_token, &walk, why);
-    json_close_array(&json);
-    json_close_object(&json);
-    return status == STATUS_OK ? json_writer_end(&json, why) : status;
-}
-
-static enum status operators_create_token(struct operators *operators,
-                                          const struct web_request *request,
-                                          struct web_answer *answer, struct failure *why)
-{
-    static const char *const known[] = {"entry", "life_s"};
-    OWNED(json_value) *top = NULL;
-    CLEARED(secret) text = {0};
-    struct json_writer json = json_writer_to(&answer->body);
-    struct token_order order = {.life_s = OPERATORS_TOKEN_LIFE_S, .now = clock_unix_s()};
-    struct token token;
-
-    TRY(json_read(request->body, OPERATORS_BODY_MAX, &top, why));
-    TRY(json_refuse_unknown(top, known, sizeof known / sizeof known[0], why));
-    TRY(operators_need_text(top, "entry", ENTRY_NAME_MAX, &order.entry, why));
-    TRY(operators_optional_number(top, "life_s", TOKEN_LIFE_MAX_S, &order.life_s, why));
-    TRY(token_create(operators->view.issuer.registry, &order, &text, &token, why));
-    metrics_add(0, METRIC_TOKENS_CREATED, LABEL_NONE, LABEL_NONE, 1);
-    log_event(&operators->log, LOG_INFO, "token.created", LOG_TEXT("token_id", token.id),
-              LOG_TEXT("entry", token.entry), LOG_INT("expires_at", token.expires_at));
-    json_open_object(&json, NULL);
-    json_put_text(&json, "id", token.id);
-    json_put_text(&json, "entry", token.entry);
-    json_put_int(&json, "expires_at", token.expires_at);
-    json_put_bytes(&json, "token", secret_bytes(&text));
-    json_close_object(&json);
-    return json_writer_end(&json, why);
-}
-
-static enum status operators_revoke_token(struct operators *operators,
-                                          const struct web_request *request,
-                                          struct web_answer *answer, struct failure *why)
-{
-    TRY(token_revoke(operators->view.issuer.registry, request->rest, why));
-    log_event(&operators->log, LOG_INFO, "token.revoked", LOG_BYTES("token_id", request->rest));
-    return operators_answer_done(answer, "removed", request->rest, why);
-}
-
-static enum status operators_count_open(void *user, const struct token *token, struct failure *why)
-{
-    struct operators_walk *walk = user;
-
-    (void)why;
-    walk->count += strcmp(operators_token_state(token, walk->now), "open") == 0 ? 1 : 0;
-    return STATUS_OK;
-}
-
 static enum status operators_status(struct operators *operators, const struct web_request *request,
                                     struct web_answer *answer, struct failure *why)
 {
     const struct operators_view *view = &operators->view;
     const struct authority *authority = view->issuer.authority;
     const struct authority_lives *lives = authority_lives(authority);
-    struct operators_walk open = {.now = clock_unix_s()};
+    struct operators_open open = {.now = clock_unix_s()};
     struct json_writer json = json_writer_to(&answer->body);
     size_t entries = 0;
 
     (void)request;
     TRY(entry_count(view->issuer.registry, &entries, why));
-    TRY(token_list(view->issuer.registry, operators_count_open, &open, why));
+    TRY(operators_count_open(view->issuer.registry, &open, why));
     json_open_object(&json, NULL);
     json_put_text(&json, "program", "signet-control");
     json_put_text(&json, "version", view->version);
@@ -289,7 +199,8 @@ static enum status operators_status(struct operators *operators, const struct we
     json_put_int(&json, "now", open.now);
     json_put_int(&json, "started_at", view->started_at);
     json_put_uint(&json, "entries", entries);
-    json_put_uint(&json, "open_tokens", open.count);
+    json_put_uint(&json, "open_tokens", open.tokens);
+    json_put_uint(&json, "open_token_uses", open.uses);
     json_put_int(&json, "issued",
                  metrics_read(METRIC_ISSUED, LABEL_BOOTSTRAP, LABEL_OK) +
                      metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_OK));
@@ -427,7 +338,7 @@ static const struct operators_operation operators_table[OPERATORS_OPERATIONS] = 
      "/entries/"
      "*",
      operators_remove_entry},
-    {"token-list", "GET", "/tokens", operators_tokens},
+    {"token-list", "GET", "/tokens", operators_list_tokens},
     {"token-create", "POST", "/tokens", operators_create_token},
     {"token-revoke", "DELETE",
      "/tokens/"

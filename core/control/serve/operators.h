@@ -5,12 +5,14 @@
  *
  *   GET    /status            counts, lives, ends, the setting of demo lifetimes
  *   GET    /entries           {"entries":[{name, spiffe_id, description, max_life_s, max_instances,
- *                             instances, created_at}]}
+ *                             instances, created_at, source}]}: source is "file" or "operator"
  *   POST   /entries           {name, spiffe_id, description?, max_life_s?, max_instances?}
  *   DELETE /entries/NAME
- *   GET    /tokens            {"tokens":[{id, entry, state, created_at, expires_at, used_at}]}
- *   POST   /tokens            {entry, life_s?} → {id, entry, expires_at, token}: the only time that the
- *                             token is shown; the tool writes it to a file of mode 0600
+ *   GET    /tokens            {"tokens":[{id, entry, state, uses, uses_left, from, created_at,
+ *                             expires_at, used_at}]}: used_at is the latest use, null before the first
+ *   POST   /tokens            {entry, life_s? or until?, uses?, from?} → {id, entry, uses, expires_at,
+ *                             token}: the only time that the token is shown; the tool writes it to a file
+ *                             of mode 0600. from is an array of CIDRs
  *   DELETE /tokens/ID
  *   GET    /certs             root, intermediate and our own chain with their ends
  *   GET    /bundle            the root certificates in PEM

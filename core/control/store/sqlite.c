@@ -386,6 +386,13 @@ static enum status store_advance(struct store *store, struct failure *why)
     return store_revision(store, &store->revision, why);
 }
 
+enum status store_own_revision(struct store *store, int64_t *out_revision, struct failure *why)
+{
+    TRY(store_advance(store, why));
+    *out_revision = store->revision;
+    return STATUS_OK;
+}
+
 static enum status store_write(struct store *store, struct bytes key, struct bytes value,
                                struct failure *why)
 {

@@ -102,6 +102,13 @@ enum status store_revision(struct store *store, int64_t *out_revision,
                            struct failure *why) MUST_USE;
 
 /*
+ * store_own_revision is, within store_change(), the revision that the writes of this transaction have. It
+ * draws one where nothing was written yet. Errors as store_put().
+ */
+enum status store_own_revision(struct store *store, int64_t *out_revision,
+                               struct failure *why) MUST_USE;
+
+/*
  * store_raise lets no later transaction have a revision of `least` or below: for a store that may have
  * been restored from a backup, while somebody holds a greater revision of it. One that is greater
  * already is left alone, and nothing is written. Alone or within store_change().

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 #include "core/trust/identity/proved.h"
@@ -404,6 +405,7 @@ static void verify_answer(const struct verify *verify, size_t root, struct verif
     certificate_serial_hex(leaf, out_peer->serial_hex);
     certificate_issuer_hex(leaf, out_peer->issuer_hex);
     memcpy(out_peer->root_sha256, bundle_root_sha256(verify->domain, root), BUNDLE_SHA256_LEN);
+    (void)SHA256(leaf->spki.at, leaf->spki.len, out_peer->key_sha256);
 }
 
 static enum status verify_read(struct verify *verify, const struct bytes *chain, size_t num_certs,

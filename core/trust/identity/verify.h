@@ -32,6 +32,7 @@ struct verified_peer {
     char serial_hex[CERTIFICATE_SERIAL_HEX]; /* the leaf's serial number */
     char issuer_hex[CERTIFICATE_KEY_ID_HEX]; /* identifier of the key that signed the leaf; or "" */
     uint8_t root_sha256[BUNDLE_SHA256_LEN];  /* which root it chains to */
+    uint8_t key_sha256[BUNDLE_SHA256_LEN];   /* of the leaf's public key: SHA-256 of its SPKI */
 };
 
 /*

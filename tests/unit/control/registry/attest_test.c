@@ -5,7 +5,9 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
+#include "core/control/ca/serial.h"
 #include "core/control/registry/instance.h"
+#include "core/control/registry/record.h"
 #include "core/control/registry/token.h"
 #include "tests/support/suite.h"
 #include "tests/unit/control/registry/place.h"
@@ -47,11 +49,24 @@ ParameterizedTestParameters(attest, I4_a_caller_gets_only_its_own_identity)
     return cr_make_param_array(struct attest_case, cases, sizeof cases / sizeof cases[0]);
 }
 
+/* A serial number as we give them now, told apart from others by `mark` (digits of hex). */
+static void attest_serial(struct place *place, const char *mark, char out[CERTIFICATE_SERIAL_HEX])
+{
+    uint8_t random[SERIAL_RANDOM_LEN] = {0};
+    uint8_t serial[SERIAL_LEN];
+    int64_t revision = 0;
+
+    cr_assert_eq(store_revision(place->store, &revision, NULL), STATUS_OK);
+    memcpy(random, mark, strlen(mark));
+    serial_make(revision, random, serial);
+    bytes_to_hex(bytes_make(serial, sizeof serial), out);
+}
+
 static enum status attest_try(struct place *place, const struct attest_case *given,
                               struct bytes token, struct attested *out_attested,
                               struct failure *why)
 {
-    struct spiffe_id leaf;
+    struct verified_peer leaf = {.serial_hex = "0a0b", .expires_at = NOW + 100};
     struct attest_proof proof = {.key = digest_of(bytes_of("key")), .now = NOW + given->age_s};
 
     if (strcmp(given->proof, "token") == 0) {
@@ -59,10 +74,9 @@ static enum status attest_try(struct place *place, const struct attest_case *giv
         return attest_join_token.attest(&place->registry, &proof, out_attested, why);
     }
     if (given->holds[0] != '\0') {
-        cr_assert_eq(spiffe_id_parse(bytes_of(given->holds), &leaf, why), STATUS_OK);
+        cr_assert_eq(spiffe_id_parse(bytes_of(given->holds), &leaf.id, why), STATUS_OK);
+        attest_serial(place, "0a0b", leaf.serial_hex);
         proof.leaf = &leaf;
-        proof.leaf_serial = bytes_of("0a0b");
-        proof.leaf_expires_at = NOW + 100;
     }
     return attest_leaf.attest(&place->registry, &proof, out_attested, why);
 }
@@ -100,34 +114,77 @@ ParameterizedTest(struct attest_case *given, attest, I4_a_caller_gets_only_its_o
 
 /* --- instances ---------------------------------------------------------------------------------- */
 
-static enum status attest_join(struct place *place, int64_t now, const char *serial,
+/* The serial numbers that were given out, by the names that a test has for them. */
+struct attest_leaves {
+    char names[16][8];
+    char serials[16][CERTIFICATE_SERIAL_HEX];
+    size_t count;
+};
+
+static struct attest_leaves attest_leaves;
+
+static const char *attest_leaf_named(const char *name)
+{
+    for (size_t i = 0; i < attest_leaves.count; i++) {
+        if (strcmp(attest_leaves.names[i], name) == 0) {
+            return attest_leaves.serials[i];
+        }
+    }
+    cr_assert_fail("no leaf %s", name);
+    return NULL;
+}
+
+/* What follows an attestation: a certificate with the revision that was told. */
+static enum status attest_certify(struct place *place, const struct attest_proof *proof,
+                                  const struct attested *attested, const char *name,
+                                  struct failure *why)
+{
+    uint8_t random[SERIAL_RANDOM_LEN] = {0};
+    uint8_t serial[SERIAL_LEN];
+    size_t i = attest_leaves.count++;
+
+    cr_assert_lt(i, 16);
+    memcpy(random, name, strlen(name));
+    serial_make(attested->revision, random, serial);
+    bytes_to_hex(bytes_make(serial, sizeof serial), attest_leaves.serials[i]);
+    (void)snprintf(attest_leaves.names[i], sizeof attest_leaves.names[i], "%s", name);
+    return attest_issued(&place->registry, proof, attested, attest_leaves.serials[i],
+                         proof->now + 1000, why);
+}
+
+static enum status attest_join(struct place *place, int64_t now, const char *name,
                                struct attested *out_attested, struct failure *why)
 {
     CLEARED(secret) token = {0};
-    struct attest_proof proof = {.key = digest_of(bytes_of(serial)), .now = now};
+    struct attest_proof proof = {.key = digest_of(bytes_of(name)), .now = now};
     struct token_order order = {.entry = bytes_of("web"), .life_s = 100, .now = now};
 
     cr_assert_eq(token_create(&place->registry, &order, &token, NULL, why), STATUS_OK);
     proof.token = secret_bytes(&token);
     TRY(attest_join_token.attest(&place->registry, &proof, out_attested, why));
-    return attest_issued(&place->registry, &proof, out_attested, serial, now + 1000, why);
+    return attest_certify(place, &proof, out_attested, name, why);
+}
+
+/* A renewal with a leaf of this serial number, for a certificate that the test calls `name`. */
+static enum status attest_renew_as(struct place *place, int64_t now, const char *serial,
+                                   const char *name, struct attested *out_attested,
+                                   struct failure *why)
+{
+    struct verified_peer leaf = {.expires_at = now + 500};
+    struct attest_proof proof = {.leaf = &leaf, .key = digest_of(bytes_of(name)), .now = now};
+
+    cr_assert_eq(spiffe_id_parse(bytes_of("spiffe://cluster.local/ns/shop/sa/web"), &leaf.id, why),
+                 STATUS_OK);
+    (void)snprintf(leaf.serial_hex, sizeof leaf.serial_hex, "%s", serial);
+    TRY(attest_leaf.attest(&place->registry, &proof, out_attested, why));
+    return attest_certify(place, &proof, out_attested, name, why);
 }
 
 static enum status attest_again(struct place *place, int64_t now, const char *shown,
-                                const char *serial, struct attested *out_attested,
+                                const char *name, struct attested *out_attested,
                                 struct failure *why)
 {
-    struct attest_proof proof = {.key = digest_of(bytes_of(serial)),
-                                 .now = now,
-                                 .leaf_serial = bytes_of(shown),
-                                 .leaf_expires_at = now + 500};
-    struct spiffe_id leaf;
-
-    cr_assert_eq(spiffe_id_parse(bytes_of("spiffe://cluster.local/ns/shop/sa/web"), &leaf, why),
-                 STATUS_OK);
-    proof.leaf = &leaf;
-    TRY(attest_leaf.attest(&place->registry, &proof, out_attested, why));
-    return attest_issued(&place->registry, &proof, out_attested, serial, now + 1000, why);
+    return attest_renew_as(place, now, attest_leaf_named(shown), name, out_attested, why);
 }
 
 Test(attest, an_identity_is_held_by_no_more_instances_than_its_limit)
@@ -177,12 +234,196 @@ Test(attest, a_live_leaf_that_the_store_does_not_know_is_adopted_and_said)
     struct place place = {0};
     struct attested attested = {0};
     struct failure why = {0};
+    char serial[CERTIFICATE_SERIAL_HEX];
 
     place_make(&place);
     place_add(&place, "web", 0);
-    cr_assert_eq(attest_again(&place, NOW, "a1", "a2", &attested, &why), STATUS_OK);
+    attest_serial(&place, "a1", serial);
+    cr_assert_eq(attest_renew_as(&place, NOW, serial, "a2", &attested, &why), STATUS_OK, "%s",
+                 why.detail);
     cr_assert(attested.adopted);
     cr_assert_eq(attest_again(&place, NOW + 1, "a2", "a3", &attested, &why), STATUS_OK);
     cr_assert_not(attested.adopted);
+    place_clear(&place);
+}
+
+Test(attest, a_renewal_with_the_leaf_s_own_key_is_refused)
+{
+    struct place place = {0};
+    struct verified_peer leaf = {.expires_at = NOW + 100};
+    struct attest_proof proof = {.leaf = &leaf, .key = digest_of(bytes_of("key")), .now = NOW};
+    struct attested attested;
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    attest_serial(&place, "a1", leaf.serial_hex);
+    cr_assert_eq(spiffe_id_parse(bytes_of("spiffe://cluster.local/ns/shop/sa/web"), &leaf.id, NULL),
+                 STATUS_OK);
+    memcpy(leaf.key_sha256, proof.key.at, sizeof leaf.key_sha256);
+    cr_assert_eq(attest_leaf.attest(&place.registry, &proof, &attested, &why), STATUS_PROTOCOL);
+    cr_assert_str_eq(why.reason, "renew/same-key");
+    place_clear(&place);
+}
+
+/* --- removing an entry is eviction -------------------------------------------------------------- */
+
+Test(attest, a_leaf_from_before_its_entry_was_made_again_does_not_renew)
+{
+    struct place place = {0};
+    struct attested attested = {0};
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    cr_assert_eq(attest_join(&place, NOW, "a1", &attested, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(entry_remove(&place.registry, bytes_of("web"), &why), STATUS_OK);
+    cr_assert_eq(attest_again(&place, NOW + 1, "a1", "x", &attested, &why), STATUS_DENIED);
+    cr_assert_str_eq(why.reason, "renew/no-entry");
+    place_add(&place, "web", 0);
+    cr_assert_eq(attest_again(&place, NOW + 1, "a1", "x", &attested, &why), STATUS_UNTRUSTED);
+    cr_assert_str_eq(why.reason, "renew/evicted");
+    cr_assert_not_null(strstr(why.detail, "signet token create --entry web"), "%s", why.detail);
+    /* Whatever the clock says. */
+    cr_assert_eq(attest_again(&place, NOW - 5000, "a1", "x", &attested, &why), STATUS_UNTRUSTED);
+    cr_assert_eq(attest_again(&place, NOW + 90000, "a1", "x", &attested, &why), STATUS_UNTRUSTED);
+    cr_assert_eq(attest_join(&place, NOW + 2, "b1", &attested, &why), STATUS_OK);
+    cr_assert_eq(attest_again(&place, NOW + 3, "b1", "b2", &attested, &why), STATUS_OK, "%s",
+                 why.detail);
+    place_clear(&place);
+}
+
+Test(attest, an_entry_that_changes_in_other_ways_keeps_its_workloads)
+{
+    struct place place = {0};
+    CLEARED(entry_dropped) dropped = {0};
+    struct attested attested = {0};
+    struct entry entry;
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    cr_assert_eq(attest_join(&place, NOW, "a1", &attested, &why), STATUS_OK);
+    cr_assert_eq(entry_get(&place.registry, bytes_of("web"), &entry, &why), STATUS_OK);
+    entry.max_life_s = 600;
+    cr_assert_eq(entry_load(&place.registry, &entry, 1, &dropped, &why), STATUS_OK);
+    cr_assert_eq(attest_again(&place, NOW + 1, "a1", "a2", &attested, &why), STATUS_OK, "%s",
+                 why.detail);
+    cr_assert_str_eq(attested.entry.name, "web");
+    place_clear(&place);
+}
+
+/* What a leaf of the version before serial numbers had revisions gets. */
+Test(attest, a_leaf_without_a_revision_is_older_than_an_entry_that_has_one)
+{
+    static const char serial[] = "7f0102030405060708090a0b0c0d0e0f";
+    struct place place = {0};
+    CLEARED(buffer) record = {0};
+    struct attested attested = {0};
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    cr_assert_eq(attest_renew_as(&place, NOW, serial, "x", &attested, &why), STATUS_UNTRUSTED);
+    cr_assert_str_eq(why.reason, "renew/evicted");
+    record_begin(&record); /* the entry as that version wrote it */
+    record_add(&record, 1, bytes_of("web"));
+    record_add(&record, 2, bytes_of("spiffe://cluster.local/ns/shop/sa/web"));
+    record_add(&record, 3, (struct bytes){0});
+    record_add_number(&record, 4, 0);
+    record_add_number(&record, 5, 0);
+    record_add_number(&record, 6, NOW);
+    cr_assert_eq(store_put(place.store, bytes_of("entry/web"), buffer_bytes(&record), &why),
+                 STATUS_OK);
+    cr_assert_eq(attest_renew_as(&place, NOW, serial, "a2", &attested, &why), STATUS_OK, "%s",
+                 why.detail);
+    cr_assert_eq(attest_again(&place, NOW, "a2", "a3", &attested, &why), STATUS_OK);
+    place_clear(&place);
+}
+
+/* Copies the store's file, as a backup of the stopped control plane would. */
+static void attest_copy(struct place *place, const char *from, const char *to)
+{
+    CLEARED(buffer) all = {.max = (size_t)64 << 20};
+    FILE *file;
+
+    (void)place;
+    cr_assert_eq(buffer_read_file(&all, from, NULL), STATUS_OK);
+    file = fopen(to, "w");
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(all.at, 1, all.len, file), all.len);
+    cr_assert_eq(fclose(file), 0);
+}
+
+Test(attest, a_leaf_newer_than_a_restored_backup_renews_and_moves_the_store_past_it)
+{
+    struct place place = {0};
+    struct attested attested = {0};
+    struct failure why = {0};
+    char backup[128];
+    int64_t revision = 0;
+    int64_t shown;
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    store_drop(&place.store);
+    (void)snprintf(backup, sizeof backup, "%s.backup", place.path);
+    attest_copy(&place, place.path, backup);
+    place_open(&place);
+    for (int i = 0; i < 20; i++) { /* time goes by */
+        place_add(&place, "other", 0);
+        cr_assert_eq(entry_remove(&place.registry, bytes_of("other"), &why), STATUS_OK);
+    }
+    cr_assert_eq(attest_join(&place, NOW, "a1", &attested, &why), STATUS_OK);
+    cr_assert_eq(attest_join(&place, NOW, "b1", &attested, &why), STATUS_OK);
+    shown = serial_revision(bytes_of(attest_leaf_named("b1")));
+    store_drop(&place.store);
+    attest_copy(&place, backup, place.path);
+    place_open(&place);
+    cr_assert_eq(store_revision(place.store, &revision, NULL), STATUS_OK);
+    cr_assert_lt(revision, shown);
+    cr_assert_eq(attest_again(&place, NOW + 1, "b1", "b2", &attested, &why), STATUS_OK, "%s",
+                 why.detail);
+    cr_assert(attested.adopted);
+    cr_assert_eq(store_revision(place.store, &revision, NULL), STATUS_OK);
+    cr_assert_gt(revision, shown);
+    /* So that an eviction after the restore holds for all leaves up to the one that was seen. */
+    cr_assert_eq(entry_remove(&place.registry, bytes_of("web"), &why), STATUS_OK);
+    place_add(&place, "web", 0);
+    cr_assert_eq(attest_again(&place, NOW + 2, "a1", "x", &attested, &why), STATUS_UNTRUSTED);
+    cr_assert_str_eq(why.reason, "renew/evicted");
+    cr_assert_eq(attest_again(&place, NOW + 2, "b2", "x", &attested, &why), STATUS_UNTRUSTED);
+    (void)unlink(backup);
+    place_clear(&place);
+}
+
+Test(attest, only_leaves_of_our_own_trust_domain_move_the_store)
+{
+    static const char *const ids[] = {"spiffe://example.org/ns/shop/sa/web",
+                                      "spiffe://cluster.local.evil/ns/shop/sa/web"};
+    struct place place = {0};
+    uint8_t random[SERIAL_RANDOM_LEN] = {0};
+    uint8_t serial[SERIAL_LEN];
+    int64_t before = 0;
+    int64_t after = 0;
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    cr_assert_eq(store_revision(place.store, &before, NULL), STATUS_OK);
+    for (size_t i = 0; i < 3; i++) {
+        struct verified_peer leaf = {.expires_at = NOW + 100};
+        struct attest_proof proof = {.leaf = &leaf, .key = digest_of(bytes_of("k")), .now = NOW};
+        struct attested attested;
+
+        /* The third is ours, and says what no store of ours ever reaches. */
+        serial_make(i < 2 ? 1000000 : INT64_MAX, random, serial);
+        bytes_to_hex(bytes_make(serial, sizeof serial), leaf.serial_hex);
+        cr_assert_eq(spiffe_id_parse(bytes_of(i < 2 ? ids[i] : "spiffe://cluster.local/x"),
+                                     &leaf.id, NULL),
+                     STATUS_OK);
+        cr_assert_eq(attest_leaf.attest(&place.registry, &proof, &attested, NULL), STATUS_DENIED);
+    }
+    cr_assert_eq(store_revision(place.store, &after, NULL), STATUS_OK);
+    cr_assert_eq(after, before);
     place_clear(&place);
 }

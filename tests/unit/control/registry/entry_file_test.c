@@ -12,6 +12,7 @@ SUITE(entry_file, .timeout = 30);
 static void entry_file_registry(struct registry *registry)
 {
     cr_assert_eq(registry_init(registry, NULL, "cluster.local", NULL), STATUS_OK);
+    registry->life_floor_s = 120;
 }
 
 Test(entry_file, reads_both_ways_of_saying_an_identity)
@@ -73,6 +74,10 @@ ParameterizedTestParameters(entry_file, refuses)
          "e.yaml:2"},
         {"entries:\n  - name: web\n    spiffeId: spiffe://cluster.local/a\n    maxInstances: 0\n",
          "yaml/number", "e.yaml:4"},
+        {"entries:\n  - name: a\n    spiffeId: spiffe://cluster.local/a\n    maxLifeSeconds: 119\n",
+         "entry/life", "e.yaml:4"},
+        {"entries:\n  - name: web\n    namespace: signet-system\n    serviceAccount: web\n",
+         "entry/reserved", "e.yaml:2"},
         {"entries:\n  - name: web\n    spiffeId: spiffe://cluster.local/a\n    maxLife: 5\n",
          "yaml/unknown-key", "e.yaml:4"},
         {"entries:\n  - name: a\n    spiffeId: spiffe://cluster.local/a\n  - name: a\n"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/control/registry/record.h"
-#include "core/control/registry/token.h"
+#include "core/control/registry/token_use.h"
 #include "tests/support/suite.h"
 #include "tests/unit/control/registry/place.h"
 
@@ -37,6 +37,9 @@ ParameterizedTestParameters(entry, refuses)
         {"web", "spiffe://example.org/ns/shop/sa/web", "", "entry/trust-domain"},
         {"web", "spiffe://cluster.local.evil/ns/shop/sa/web", "", "entry/trust-domain"},
         {"web", "spiffe://cluster.local/ns/signet-system/sa/signet-control", "", "entry/reserved"},
+        {"web", "spiffe://cluster.local/ns/signet-system/sa/web", "", "entry/reserved"},
+        {"web", "spiffe://cluster.local/ns/signet-system/x", "", "entry/reserved"},
+        {"web", "spiffe://cluster.local/ns/signet-system", "", "entry/reserved"},
         {"web", "spiffe://cluster.local/a", "two\nlines", "entry/description"},
     };
     return cr_make_param_array(struct entry_refusal, cases, sizeof cases / sizeof cases[0]);
@@ -109,10 +112,11 @@ Test(entry, I4_a_changed_identity_does_not_inherit_the_tokens_of_the_old_one)
 {
     struct place place = {0};
     CLEARED(secret) text = {0};
+    CLEARED(entry_dropped) dropped = {0};
     struct entry entry;
-    struct token token;
+    struct token_shown shown = {.key = digest_of(bytes_of("key")), .now = 1001};
+    struct token_use use;
     struct failure why = {0};
-    struct digest key = digest_of(bytes_of("key"));
     struct token_order order = {.entry = bytes_of("web"), .life_s = 60, .now = 1000};
 
     place_make(&place);
@@ -122,9 +126,10 @@ Test(entry, I4_a_changed_identity_does_not_inherit_the_tokens_of_the_old_one)
                             bytes_of("spiffe://cluster.local/ns/shop/sa/admin"), (struct bytes){0},
                             &entry, &why),
                  STATUS_OK);
-    cr_assert_eq(entry_load(&place.registry, &entry, 1, &why), STATUS_OK, "%s", why.detail);
-    cr_assert_eq(token_redeem(place.store, secret_bytes(&text), &key, 1001, &token, &why),
-                 STATUS_UNTRUSTED);
+    cr_assert_eq(entry_load(&place.registry, &entry, 1, &dropped, &why), STATUS_OK, "%s",
+                 why.detail);
+    shown.text = secret_bytes(&text);
+    cr_assert_eq(token_redeem(place.store, &shown, &use, &why), STATUS_UNTRUSTED);
     cr_assert_str_eq(why.reason, "bootstrap/token-unknown");
     place_clear(&place);
 }
@@ -132,6 +137,7 @@ Test(entry, I4_a_changed_identity_does_not_inherit_the_tokens_of_the_old_one)
 Test(entry, loads_all_of_a_list_or_nothing)
 {
     struct place place = {0};
+    CLEARED(entry_dropped) dropped = {0};
     struct entry entries[2];
     struct entry got;
     struct failure why = {0};
@@ -146,12 +152,104 @@ Test(entry, loads_all_of_a_list_or_nothing)
                             bytes_of("spiffe://cluster.local/ns/shop/sa/web"), (struct bytes){0},
                             &entries[1], &why),
                  STATUS_OK);
-    cr_assert_eq(entry_load(&place.registry, entries, 2, &why), STATUS_DENIED);
+    cr_assert_eq(entry_load(&place.registry, entries, 2, &dropped, &why), STATUS_DENIED);
     cr_assert_str_eq(why.reason, "entry/identity-taken");
     cr_assert_eq(entry_get(&place.registry, bytes_of("new"), &got, &why), STATUS_NOT_FOUND);
-    cr_assert_eq(entry_load(&place.registry, entries, 1, &why), STATUS_OK);
+    cr_assert_eq(entry_load(&place.registry, entries, 1, &dropped, &why), STATUS_OK);
     cr_assert_eq(entry_get(&place.registry, bytes_of("new"), &got, &why), STATUS_OK);
     place_clear(&place);
+}
+
+static void entry_made(struct place *place, const char *name, struct entry *out_entry)
+{
+    char id[96];
+
+    (void)snprintf(id, sizeof id, "spiffe://cluster.local/ns/file/sa/%s", name);
+    cr_assert_eq(entry_make(&place->registry, bytes_of(name), bytes_of(id), (struct bytes){0},
+                            out_entry, NULL),
+                 STATUS_OK);
+}
+
+Test(entry, of_a_file_goes_when_the_file_does_not_name_it_any_more)
+{
+    struct place place = {0};
+    CLEARED(entry_dropped) first = {0};
+    CLEARED(entry_dropped) second = {0};
+    CLEARED(entry_dropped) third = {0};
+    CLEARED(secret) text = {0};
+    struct token_order order = {.entry = bytes_of("two"), .life_s = 60, .now = 1000};
+    struct token_shown shown = {.key = digest_of(bytes_of("key")), .now = 1001};
+    struct token_use use;
+    struct entry entries[2];
+    struct entry got;
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0); /* an operator's: no file takes it away */
+    entry_made(&place, "one", &entries[0]);
+    entry_made(&place, "two", &entries[1]);
+    cr_assert_eq(entry_load(&place.registry, entries, 2, &first, &why), STATUS_OK);
+    cr_assert_eq(first.count, 0);
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_OK);
+    /* The identity of the one that goes may move to another name at once. */
+    (void)snprintf(entries[1].name, sizeof entries[1].name, "deux");
+    cr_assert_eq(entry_load(&place.registry, entries, 2, &second, &why), STATUS_OK, "%s",
+                 why.detail);
+    cr_assert_eq(second.count, 1);
+    cr_assert_str_eq(second.entries[0].name, "two");
+    cr_assert_eq(entry_get(&place.registry, bytes_of("two"), &got, &why), STATUS_NOT_FOUND);
+    cr_assert_eq(entry_of_identity(&place.registry, &entries[1].spiffe_id, &got, &why), STATUS_OK);
+    cr_assert_str_eq(got.name, "deux");
+    shown.text = secret_bytes(&text);
+    cr_assert_eq(token_redeem(place.store, &shown, &use, &why), STATUS_UNTRUSTED);
+    cr_assert_eq(entry_load(&place.registry, NULL, 0, &third, &why), STATUS_OK);
+    cr_assert_eq(third.count, 2);
+    cr_assert_eq(entry_get(&place.registry, bytes_of("web"), &got, &why), STATUS_OK);
+    cr_assert_eq(got.source, ENTRY_OF_OPERATOR);
+    place_clear(&place);
+}
+
+Test(entry, that_an_operator_made_becomes_the_file_s_when_the_file_names_it)
+{
+    struct place place = {0};
+    CLEARED(entry_dropped) dropped = {0};
+    CLEARED(entry_dropped) gone = {0};
+    struct entry entry;
+    struct entry got;
+    struct failure why = {0};
+    int64_t made;
+
+    place_make(&place);
+    entry_made(&place, "one", &entry);
+    cr_assert_eq(entry_add(&place.registry, &entry, &why), STATUS_OK);
+    cr_assert_eq(entry_get(&place.registry, bytes_of("one"), &got, &why), STATUS_OK);
+    made = got.made_revision;
+    cr_assert_gt(made, 0);
+    cr_assert_eq(entry_load(&place.registry, &entry, 1, &dropped, &why), STATUS_OK);
+    cr_assert_eq(entry_get(&place.registry, bytes_of("one"), &got, &why), STATUS_OK);
+    cr_assert_eq(got.source, ENTRY_OF_FILE);
+    cr_assert_eq(got.made_revision, made); /* its workloads stay */
+    cr_assert_eq(entry_add(&place.registry, &entry, &why), STATUS_OK);
+    cr_assert_eq(entry_load(&place.registry, NULL, 0, &gone, &why), STATUS_OK);
+    cr_assert_eq(gone.count, 1);
+    place_clear(&place);
+}
+
+Test(entry, a_longest_life_below_the_shortest_certificate_is_refused)
+{
+    struct registry registry;
+    struct entry entry = {.max_life_s = 7};
+    struct failure why = {0};
+
+    cr_assert_eq(registry_init(&registry, NULL, "cluster.local", &why), STATUS_OK);
+    registry.life_floor_s = 120;
+    cr_assert_eq(entry_set_life(&registry, &entry, 119, &why), STATUS_CONFIG);
+    cr_assert_str_eq(why.reason, "entry/life");
+    cr_assert_eq(entry.max_life_s, 7);
+    cr_assert_eq(entry_set_life(&registry, &entry, 120, &why), STATUS_OK);
+    cr_assert_eq(entry.max_life_s, 120);
+    cr_assert_eq(entry_set_life(&registry, &entry, 0, &why), STATUS_OK);
+    cr_assert_eq(entry.max_life_s, 0);
 }
 
 Test(entry, takes_its_identity_and_tokens_along_when_removed)
@@ -160,9 +258,9 @@ Test(entry, takes_its_identity_and_tokens_along_when_removed)
     CLEARED(secret) text = {0};
     struct entry entry;
     struct spiffe_id id;
-    struct token token;
+    struct token_shown shown = {.key = digest_of(bytes_of("key")), .now = 1001};
+    struct token_use use;
     struct failure why = {0};
-    struct digest key = digest_of(bytes_of("key"));
     struct token_order order = {.entry = bytes_of("web"), .life_s = 60, .now = 1000};
 
     place_make(&place);
@@ -173,8 +271,8 @@ Test(entry, takes_its_identity_and_tokens_along_when_removed)
     cr_assert_eq(entry_remove(&place.registry, bytes_of("web"), &why), STATUS_OK);
     cr_assert_eq(entry_of_identity(&place.registry, &id, &entry, &why), STATUS_NOT_FOUND);
     cr_assert_eq(entry_remove(&place.registry, bytes_of("web"), &why), STATUS_NOT_FOUND);
-    cr_assert_eq(token_redeem(place.store, secret_bytes(&text), &key, 1001, &token, &why),
-                 STATUS_UNTRUSTED);
+    shown.text = secret_bytes(&text);
+    cr_assert_eq(token_redeem(place.store, &shown, &use, &why), STATUS_UNTRUSTED);
     place_clear(&place);
 }
 

@@ -4,14 +4,14 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "core/control/registry/attest.h"
 #include "core/control/registry/instance.h"
+#include "core/control/registry/record.h"
+#include "core/control/registry/token_use.h"
 #include "tests/support/suite.h"
 #include "tests/unit/control/registry/place.h"
 
@@ -19,13 +19,20 @@ SUITE(token, .timeout = 120);
 
 #define NOW ((int64_t)1800000000)
 
-static void token_made(struct place *place, int64_t life_s, struct secret *out_text)
+static void token_made_for(struct place *place, uint32_t uses, int64_t life_s,
+                           struct secret *out_text)
 {
-    struct token_order order = {.entry = bytes_of("web"), .life_s = life_s, .now = NOW};
+    struct token_order order = {
+        .entry = bytes_of("web"), .life_s = life_s, .now = NOW, .uses = uses};
     struct failure why = {0};
 
     cr_assert_eq(token_create(&place->registry, &order, out_text, NULL, &why), STATUS_OK, "%s: %s",
                  why.reason, why.detail);
+}
+
+static void token_made(struct place *place, int64_t life_s, struct secret *out_text)
+{
+    token_made_for(place, 1, life_s, out_text);
 }
 
 static enum status token_tried(struct place *place, struct bytes text, const char *key, int64_t now,
@@ -104,7 +111,27 @@ Test(token, I6_is_stored_as_its_hash_only)
     place_clear(&place);
 }
 
-Test(token, I6_counts_once_and_repeats_for_the_same_key_for_a_minute)
+/* The instance of `key` gets a certificate; then, where it is said, the next one with that as its leaf. */
+static void token_certified(struct place *place, struct bytes text, const char *key, int64_t now,
+                            bool and_renews)
+{
+    struct verified_peer leaf = {.serial_hex = "aa", .expires_at = now + 3600};
+    struct attest_proof proof = {.token = text, .key = digest_of(bytes_of(key)), .now = now};
+    struct attested attested;
+    struct failure why = {0};
+
+    cr_assert_eq(attest_join_token.attest(&place->registry, &proof, &attested, &why), STATUS_OK,
+                 "%s", why.detail);
+    cr_assert_eq(attest_issued(&place->registry, &proof, &attested, "aa", now + 3600, &why),
+                 STATUS_OK);
+    if (and_renews) {
+        proof.leaf = &leaf;
+        cr_assert_eq(attest_issued(&place->registry, &proof, &attested, "bb", now + 3600, &why),
+                     STATUS_OK, "%s", why.detail);
+    }
+}
+
+Test(token, I6_a_spent_use_is_its_key_s_until_the_instance_has_renewed)
 {
     struct place place = {0};
     CLEARED(secret) text = {0};
@@ -112,19 +139,212 @@ Test(token, I6_counts_once_and_repeats_for_the_same_key_for_a_minute)
     struct failure why = {0};
 
     place_make(&place);
-    place_add(&place, "web", 0);
-    token_made(&place, 600, &text);
+    place_add(&place, "web", 1);
+    token_made(&place, 100000, &text);
     token = secret_bytes(&text);
     cr_assert_eq(token_tried(&place, token, "key", NOW + 5, &why), STATUS_OK, "%s", why.detail);
     token_expect_refused(&place, token, "thief", NOW + 5, "bootstrap/token-used");
-    cr_assert_eq(token_tried(&place, token, "key", NOW + 6, &why), STATUS_OK);
-    cr_assert_eq(token_tried(&place, token, "key", NOW + 65, &why), STATUS_OK);
-    token_expect_refused(&place, token, "key", NOW + 66, "bootstrap/token-used");
-    token_expect_refused(&place, token, "key", NOW + 4, "bootstrap/token-used");
+    /* No certificate came: the same key asks again, a minute, a restart and hours later. */
+    cr_assert_eq(token_tried(&place, token, "key", NOW + 66, &why), STATUS_OK, "%s", why.detail);
     store_drop(&place.store);
     place_open(&place);
-    token_expect_refused(&place, token, "thief", NOW + 7, "bootstrap/token-used");
-    cr_assert_eq(token_tried(&place, token, "key", NOW + 7, &why), STATUS_OK);
+    token_certified(&place, token, "key", NOW + 40000, false);
+    token_expect_refused(&place, token, "thief", NOW + 40001, "bootstrap/token-used");
+    /* The certificate came and ended without a renewal: its instance is forgotten, the use is not. */
+    token_certified(&place, token, "key", NOW + 50000, true);
+    token_expect_refused(&place, token, "key", NOW + 50001, "bootstrap/key-renewed");
+    store_drop(&place.store);
+    place_open(&place);
+    token_expect_refused(&place, token, "key", NOW + 90000, "bootstrap/key-renewed");
+    place_clear(&place);
+}
+
+Test(token, I6_a_bound_key_ends_with_its_token)
+{
+    struct place place = {0};
+    CLEARED(secret) text = {0};
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    token_made_for(&place, 2, 10, &text);
+    cr_assert_eq(token_tried(&place, secret_bytes(&text), "key", NOW, &why), STATUS_OK);
+    cr_assert_eq(token_tried(&place, secret_bytes(&text), "key", NOW + 9, &why), STATUS_OK);
+    token_expect_refused(&place, secret_bytes(&text), "key", NOW + 10, "bootstrap/token-expired");
+    token_expect_refused(&place, secret_bytes(&text), "new", NOW + 10, "bootstrap/token-expired");
+    place_clear(&place);
+}
+
+Test(token, the_refusal_says_what_to_do)
+{
+    struct place place = {0};
+    CLEARED(secret) text = {0};
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    token_made(&place, 60, &text);
+    cr_assert_eq(token_tried(&place, secret_bytes(&text), "first", NOW, &why), STATUS_OK);
+    cr_assert_eq(token_tried(&place, secret_bytes(&text), "second", NOW, &why), STATUS_UNTRUSTED);
+    cr_assert_str_eq(why.detail,
+                     "this token was used by an earlier start of this workload; make another with "
+                     "`signet token create --entry web --out …`");
+    place_clear(&place);
+}
+
+Test(token, I6_each_use_begins_an_instance_of_its_own)
+{
+    struct place place = {0};
+    CLEARED(secret) text = {0};
+    struct token_order order = {
+        .entry = bytes_of("web"), .life_s = 365 * 24 * 3600, .now = NOW, .uses = 3};
+    char instances[3][49];
+    struct attested attested;
+    struct token token;
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    cr_assert_eq(token_create(&place.registry, &order, &text, &token, &why), STATUS_OK);
+    cr_assert_eq(token_uses_left(&token), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        char name[2] = {(char)('a' + i), 0};
+        struct attest_proof proof = {
+            .token = secret_bytes(&text), .key = digest_of(bytes_of(name)), .now = NOW + i};
+
+        cr_assert_eq(attest_join_token.attest(&place.registry, &proof, &attested, &why), STATUS_OK,
+                     "%s", why.detail);
+        cr_assert_eq(token_uses_left(&attested.token), 2 - i);
+        memcpy(instances[i], attested.instance, sizeof instances[i]);
+        /* Asked again, the use is the same one. */
+        cr_assert_eq(attest_join_token.attest(&place.registry, &proof, &attested, &why), STATUS_OK);
+        cr_assert(attested.repeated);
+        cr_assert_eq(token_uses_left(&attested.token), 2 - i);
+        cr_assert_str_eq(attested.instance, instances[i]);
+        for (unsigned j = 0; j < i; j++) {
+            cr_assert_str_neq(instances[j], instances[i]);
+        }
+    }
+    token_expect_refused(&place, secret_bytes(&text), "d", NOW + 9, "bootstrap/token-used");
+    cr_assert_eq(token_tried(&place, secret_bytes(&text), "b", NOW + 10, &why), STATUS_OK);
+    place_clear(&place);
+}
+
+Test(token, I7_a_second_key_of_one_process_is_another_use_and_is_told)
+{
+    struct place place = {0};
+    CLEARED(secret) text = {0};
+    static const struct {
+        const char *key;
+        const char *process;
+        bool told;
+    } tries[] = {{"a", "p1", false}, {"b", "p2", false}, {"a", "p1", false},
+                 {"c", "p1", true},  {"d", "", false},   {"e", "", false}};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    token_made_for(&place, 5, 60, &text);
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        struct attest_proof proof = {.token = secret_bytes(&text),
+                                     .process = bytes_of(tries[i].process),
+                                     .key = digest_of(bytes_of(tries[i].key)),
+                                     .now = NOW};
+        struct attested attested;
+
+        cr_assert_eq(attest_join_token.attest(&place.registry, &proof, &attested, NULL), STATUS_OK);
+        cr_assert_eq(attested.second_key, tries[i].told, "%s of %s", tries[i].key,
+                     tries[i].process);
+    }
+    token_expect_refused(&place, secret_bytes(&text), "f", NOW, "bootstrap/token-used");
+    place_clear(&place);
+}
+
+Test(token, is_refused_from_other_addresses_before_a_use_is_spent)
+{
+    static const struct {
+        const char *address;
+        bool good;
+    } callers[] = {{"10.1.2.3", true},   {"10.2.0.1", false}, {"::ffff:10.1.0.9", true},
+                   {"fd00::7", true},    {"fd01::7", false},  {"0.0.0.0", false},
+                   {"192.0.2.4", true}};
+    struct place place = {0};
+    CLEARED(secret) text = {0};
+    struct ip_block from[3];
+    struct token_order order = {.entry = bytes_of("web"),
+                                .life_s = 60,
+                                .now = NOW,
+                                .uses = 4,
+                                .from = from,
+                                .num_from = 3};
+    struct token token;
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    cr_assert(ip_block_parse(bytes_of("10.1.0.0/16"), &from[0]));
+    cr_assert(ip_block_parse(bytes_of("fd00::/16"), &from[1]));
+    cr_assert(ip_block_parse(bytes_of("192.0.2.4"), &from[2]));
+    cr_assert_eq(token_create(&place.registry, &order, &text, &token, &why), STATUS_OK);
+    token_expect_refused(&place, secret_bytes(&text), "nowhere", NOW, "bootstrap/token-address");
+    for (size_t i = 0; i < sizeof callers / sizeof callers[0]; i++) {
+        struct attest_proof proof = {.token = secret_bytes(&text),
+                                     .key = digest_of(bytes_of(callers[i].address)),
+                                     .now = NOW};
+        struct attested attested;
+        enum status status;
+
+        cr_assert(ip_parse(bytes_of(callers[i].address), &proof.address));
+        status = attest_join_token.attest(&place.registry, &proof, &attested, &why);
+        cr_assert_eq(status, callers[i].good ? STATUS_OK : STATUS_UNTRUSTED, "%s: %s",
+                     callers[i].address, why.detail);
+        cr_assert(callers[i].good || strcmp(why.reason, "bootstrap/token-address") == 0);
+    }
+    cr_assert_eq(token_get(place.store, token.id, &token, &why), STATUS_OK);
+    cr_assert_eq(token_uses_left(&token), 0); /* four good callers, four uses */
+    place_clear(&place);
+}
+
+/* As a version wrote it whose tokens were good once, for one key. */
+Test(token, reads_what_an_older_version_wrote)
+{
+    struct place place = {0};
+    struct digest key = digest_of(bytes_of("key"));
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    for (int used = 0; used < 2; used++) {
+        CLEARED(buffer) record = {0};
+        CLEARED(secret) text = {0};
+        char at[32];
+        char id[TOKEN_ID_SIZE];
+        struct digest hash;
+        struct token token;
+        struct failure why = {0};
+
+        token_made(&place, 600, &text);
+        cr_assert(token_identify(secret_bytes(&text), id, &hash));
+        record_begin(&record);
+        record_add(&record, 1, digest_bytes(&hash));
+        record_add(&record, 2, bytes_of("web"));
+        record_add_number(&record, 3, NOW);
+        record_add_number(&record, 4, NOW + 600);
+        if (used == 1) {
+            record_add_number(&record, 5, NOW + 1);
+            record_add(&record, 6, digest_bytes(&key));
+        }
+        (void)snprintf(at, sizeof at, "token/%s", id);
+        cr_assert_eq(store_put(place.store, bytes_of(at), buffer_bytes(&record), NULL), STATUS_OK);
+        cr_assert_eq(token_get(place.store, id, &token, &why), STATUS_OK, "%s", why.detail);
+        cr_assert_eq(token.uses, 1);
+        cr_assert_eq(token_uses_left(&token), used == 1 ? 0 : 1);
+        if (used == 1) {
+            token_expect_refused(&place, secret_bytes(&text), "other", NOW + 2,
+                                 "bootstrap/token-used");
+        } else {
+            cr_assert_eq(token_tried(&place, secret_bytes(&text), "key", NOW + 2, &why), STATUS_OK);
+            cr_assert_eq(token_tried(&place, secret_bytes(&text), "key", NOW + 3, &why), STATUS_OK);
+        }
+    }
     place_clear(&place);
 }
 
@@ -190,6 +410,14 @@ Test(token, has_a_bounded_life_and_a_known_entry)
     cr_assert_str_eq(why.reason, "token/life");
     order.life_s = TOKEN_LIFE_MAX_S + 1;
     cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_CONFIG);
+    order.life_s = TOKEN_LIFE_MAX_S;
+    order.uses = TOKEN_USES_MAX + 1;
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_CONFIG);
+    cr_assert_str_eq(why.reason, "token/uses");
+    order.uses = 1;
+    order.num_from = TOKEN_FROM_MAX + 1;
+    cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_CONFIG);
+    cr_assert_str_eq(why.reason, "token/from");
     order = (struct token_order){.entry = bytes_of("nobody"), .life_s = 60, .now = NOW};
     cr_assert_eq(token_create(&place.registry, &order, &text, NULL, &why), STATUS_NOT_FOUND);
     cr_assert_str_eq(why.reason, "entry/unknown");
@@ -273,7 +501,14 @@ static void *token_thread(void *argument)
     return NULL;
 }
 
-Test(token, I6_of_1000_redemptions_in_threads_exactly_one_wins)
+/* Of so many tries, so many win as the token was made for; the others hear why. */
+static void token_raced(uint32_t uses, unsigned won, unsigned refused)
+{
+    cr_assert_eq(won, uses, "%u won of %u", won, uses);
+    cr_assert_eq(refused, RUNNERS * TRIES - uses);
+}
+
+static void token_race_in_threads(uint32_t uses)
 {
     struct place place = {0};
     CLEARED(secret) text = {0};
@@ -283,7 +518,7 @@ Test(token, I6_of_1000_redemptions_in_threads_exactly_one_wins)
 
     place_make(&place);
     place_add(&place, "web", 0);
-    token_made(&place, 600, &text);
+    token_made_for(&place, uses, 600, &text);
     for (unsigned i = 0; i < RUNNERS; i++) {
         runners[i].path = place.path;
         runners[i].text = secret_bytes(&text);
@@ -295,12 +530,21 @@ Test(token, I6_of_1000_redemptions_in_threads_exactly_one_wins)
         won += runners[i].won;
         refused += runners[i].refused;
     }
-    cr_assert_eq(won, 1, "%u won", won);
-    cr_assert_eq(refused, RUNNERS * TRIES - 1);
+    token_raced(uses, won, refused);
     place_clear(&place);
 }
 
-Test(token, I6_of_1000_redemptions_in_processes_exactly_one_wins)
+Test(token, I6_of_1000_redemptions_in_threads_exactly_one_wins)
+{
+    token_race_in_threads(1);
+}
+
+Test(token, I6_of_1000_redemptions_in_threads_exactly_as_many_win_as_it_was_made_for)
+{
+    token_race_in_threads(7);
+}
+
+static void token_race_in_processes(uint32_t uses)
 {
     struct place place = {0};
     CLEARED(secret) text = {0};
@@ -310,7 +554,7 @@ Test(token, I6_of_1000_redemptions_in_processes_exactly_one_wins)
 
     place_make(&place);
     place_add(&place, "web", 0);
-    token_made(&place, 600, &text);
+    token_made_for(&place, uses, 600, &text);
     store_drop(&place.store); /* a handle must not be carried over a fork */
     cr_assert_eq(pipe(ends), 0);
     for (unsigned i = 0; i < RUNNERS; i++) {
@@ -338,109 +582,16 @@ Test(token, I6_of_1000_redemptions_in_processes_exactly_one_wins)
         won += counts[0];
         refused += counts[1];
     }
-    cr_assert_eq(won, 1, "%u won", won);
-    cr_assert_eq(refused, RUNNERS * TRIES - 1);
+    token_raced(uses, won, refused);
     place_clear(&place);
 }
 
-/* --- kill -9 ------------------------------------------------------------------------------------ */
-
-struct token_crash {
-    const struct attest_proof *proof;
-    int stop_after; /* steps of a redemption that are done when the process dies */
-};
-
-/* A redemption, step by step as attest_join_token does it, in a process that dies before the commit. */
-static enum status token_redeem_and_die(struct store *store, void *user, struct failure *why)
+Test(token, I6_of_1000_redemptions_in_processes_exactly_one_wins)
 {
-    const struct token_crash *crash = user;
-    struct token token;
-
-    if (crash->stop_after > 0) {
-        TRY(token_redeem(store, crash->proof->token, &crash->proof->key, crash->proof->now, &token,
-                         why));
-    }
-    (void)raise(SIGKILL);
-    return STATUS_OK;
+    token_race_in_processes(1);
 }
 
-Test(token, I6_kill_9_between_check_and_use_leaves_it_unused)
+Test(token, I6_of_1000_redemptions_in_processes_exactly_as_many_win_as_it_was_made_for)
 {
-    for (int steps = 0; steps < 2; steps++) {
-        struct place place = {0};
-        CLEARED(secret) text = {0};
-        struct failure why = {0};
-        int how = 0;
-        pid_t child;
-
-        place_make(&place);
-        place_add(&place, "web", 0);
-        token_made(&place, 600, &text);
-        store_drop(&place.store);
-        child = fork();
-        cr_assert_geq(child, 0);
-        if (child == 0) {
-            struct attest_proof proof = {
-                .token = secret_bytes(&text), .key = digest_of(bytes_of("dead")), .now = NOW};
-            struct token_crash crash = {&proof, steps};
-
-            place_open(&place);
-            _exit(store_change(place.store, token_redeem_and_die, &crash, NULL) == STATUS_OK);
-        }
-        cr_assert_eq(waitpid(child, &how, 0), child);
-        cr_assert(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
-        place_open(&place);
-        cr_assert_eq(token_tried(&place, secret_bytes(&text), "alive", NOW + 1, &why), STATUS_OK,
-                     "%s", why.detail);
-        token_expect_refused(&place, secret_bytes(&text), "dead", NOW + 1, "bootstrap/token-used");
-        place_clear(&place);
-    }
-}
-
-/* Killed at any moment: what was answered with a yes is used, and only by that key. */
-Test(token, I6_kill_9_at_any_moment_never_lets_a_token_count_twice)
-{
-    for (long round = 0; round < 15; round++) {
-        struct place place = {0};
-        CLEARED(secret) text = {0};
-        struct timespec pause = {.tv_nsec = 300000L * (round + 1)};
-        struct failure why = {0};
-        char told = 0;
-        int ends[2];
-        pid_t child;
-        enum status status;
-
-        place_make(&place);
-        place_add(&place, "web", 0);
-        token_made(&place, 600, &text);
-        store_drop(&place.store);
-        cr_assert_eq(pipe(ends), 0);
-        child = fork();
-        cr_assert_geq(child, 0);
-        if (child == 0) {
-            place_open(&place);
-            told = token_tried(&place, secret_bytes(&text), "first", NOW, &why) == STATUS_OK ? 'y'
-                                                                                             : 'n';
-            _exit(write(ends[1], &told, 1) == 1 ? 0 : 1);
-        }
-        (void)close(ends[1]);
-        (void)nanosleep(&pause, NULL);
-        (void)kill(child, SIGKILL);
-        cr_assert_eq(waitpid(child, NULL, 0), child);
-        (void)!read(ends[0], &told, 1);
-        (void)close(ends[0]);
-        place_open(&place);
-        status = token_tried(&place, secret_bytes(&text), "second", NOW + 1, &why);
-        cr_assert_neq(told, 'n');
-        if (told == 'y') {
-            cr_assert_eq(status, STATUS_UNTRUSTED);
-        } else if (status == STATUS_OK) {
-            token_expect_refused(&place, secret_bytes(&text), "first", NOW + 2,
-                                 "bootstrap/token-used");
-        } else {
-            cr_assert_eq(token_tried(&place, secret_bytes(&text), "first", NOW + 2, &why),
-                         STATUS_OK);
-        }
-        place_clear(&place);
-    }
+    token_race_in_processes(13);
 }

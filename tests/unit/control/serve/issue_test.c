@@ -47,10 +47,7 @@ static enum status issue_with_leaf(struct office *office, const struct verified_
 {
     CLEARED(buffer) csr = {0};
     struct issue_request request = {.attestor = &attest_leaf,
-                                    .proof = {.leaf = &peer->id,
-                                              .leaf_expires_at = peer->expires_at,
-                                              .leaf_serial = bytes_of(peer->serial_hex),
-                                              .now = now}};
+                                    .proof = {.leaf = peer, .now = now}};
 
     office_csr(&csr, NULL);
     request.csr_der = buffer_bytes(&csr);
@@ -114,6 +111,9 @@ Test(issue, I6_a_lost_reply_is_made_good_and_a_refused_request_uses_nothing_up)
     CLEARED(buffer) other = {0};
     CLEARED(issued) first = {0};
     CLEARED(issued) again = {0};
+    CLEARED(issued) third = {0};
+    CLEARED(issued) renewed = {0};
+    struct verified_peer peer;
     struct issued none = {0};
     struct failure why = {0};
 
@@ -135,9 +135,114 @@ Test(issue, I6_a_lost_reply_is_made_good_and_a_refused_request_uses_nothing_up)
         STATUS_OK, "%s", why.detail);
     cr_assert_str_eq(again.attested.instance, first.attested.instance);
     cr_assert_eq(
-        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), NOW + 61, &none, &why),
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), NOW + 99, &third, &why),
+        STATUS_OK, "%s", why.detail);
+    issue_judged(&office, &third, NOW + 99, &peer);
+    cr_assert_eq(issue_with_leaf(&office, &peer, NOW + 99, &renewed, &why), STATUS_OK, "%s",
+                 why.detail);
+    cr_assert_str_eq(renewed.attested.instance, first.attested.instance);
+    cr_assert_eq(
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), NOW + 99, &none, &why),
+        STATUS_UNTRUSTED);
+    cr_assert_str_eq(why.reason, "bootstrap/key-renewed");
+    office_clear(&office);
+}
+
+/* Whatever fails after the redemption: the use is the key's, and the certificate can be got. */
+Test(issue, I6_a_failure_after_the_redemption_burns_no_token)
+{
+    struct office office = {0};
+    CLEARED(secret) token = {0};
+    CLEARED(buffer) csr = {0};
+    CLEARED(buffer) thief = {0};
+    CLEARED(issued) issued = {0};
+    struct issued none = {0};
+    struct failure why = {0};
+    const int64_t late = NOW + 15 * (int64_t)366 * 24 * 3600; /* the root has ended: nothing is signed */
+    struct token_order order = {
+        .entry = bytes_of("web"), .life_s = TOKEN_LIFE_MAX_S, .now = late - 100};
+
+    office_make(&office, LEAF_S, NOW);
+    place_add(&office.place, "web", 1);
+    cr_assert_eq(token_create(&office.place.registry, &order, &token, NULL, &why), STATUS_OK);
+    office_csr(&csr, NULL);
+    office_csr(&thief, NULL);
+    cr_assert_eq(
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), late, &none, &why),
+        STATUS_DENIED);
+    cr_assert_eq(strncmp(why.reason, "sign/", 5), 0, "%s", why.reason);
+    /* A quarter of an hour later, the clock is right again. */
+    cr_assert_eq(
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&thief), NOW, &none, &why),
         STATUS_UNTRUSTED);
     cr_assert_str_eq(why.reason, "bootstrap/token-used");
+    cr_assert_eq(
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), NOW, &issued, &why),
+        STATUS_OK, "%s: %s", why.reason, why.detail);
+    office_clear(&office);
+}
+
+/* A leaf tells by its own serial number that it is older than its entry. */
+Test(issue, a_removed_entry_evicts_also_when_it_is_made_again)
+{
+    struct office office = {0};
+    CLEARED(secret) token = {0};
+    CLEARED(secret) fresh = {0};
+    CLEARED(buffer) csr = {0};
+    CLEARED(buffer) other = {0};
+    CLEARED(issued) first = {0};
+    CLEARED(issued) joined = {0};
+    CLEARED(issued) renewed = {0};
+    struct issued none = {0};
+    struct verified_peer peer;
+    struct failure why = {0};
+
+    office_make(&office, LEAF_S, NOW);
+    place_add(&office.place, "web", 0);
+    office_token(&office, "web", NOW, &token);
+    office_csr(&csr, NULL);
+    cr_assert_eq(
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), NOW, &first, &why),
+        STATUS_OK, "%s", why.detail);
+    issue_judged(&office, &first, NOW, &peer);
+    cr_assert_eq(entry_remove(&office.place.registry, bytes_of("web"), &why), STATUS_OK);
+    place_add(&office.place, "web", 0);
+    cr_assert_eq(issue_with_leaf(&office, &peer, NOW + 1, &none, &why), STATUS_UNTRUSTED);
+    cr_assert_str_eq(why.reason, "renew/evicted");
+    office_token(&office, "web", NOW, &fresh);
+    office_csr(&other, NULL);
+    cr_assert_eq(issue_with_token(&office, secret_bytes(&fresh), buffer_bytes(&other), NOW + 2,
+                                  &joined, &why),
+                 STATUS_OK, "%s", why.detail);
+    issue_judged(&office, &joined, NOW + 2, &peer);
+    cr_assert_eq(issue_with_leaf(&office, &peer, NOW + 3, &renewed, &why), STATUS_OK, "%s: %s",
+                 why.reason, why.detail);
+    office_clear(&office);
+}
+
+Test(issue, a_renewal_with_the_key_of_the_leaf_is_refused)
+{
+    struct office office = {0};
+    CLEARED(secret) token = {0};
+    CLEARED(buffer) csr = {0};
+    CLEARED(issued) first = {0};
+    struct issued none = {0};
+    struct verified_peer peer;
+    struct issue_request request = {.attestor = &attest_leaf};
+    struct failure why = {0};
+
+    office_make(&office, LEAF_S, NOW);
+    place_add(&office.place, "web", 0);
+    office_token(&office, "web", NOW, &token);
+    office_csr(&csr, NULL);
+    cr_assert_eq(
+        issue_with_token(&office, secret_bytes(&token), buffer_bytes(&csr), NOW, &first, &why),
+        STATUS_OK);
+    issue_judged(&office, &first, NOW, &peer);
+    request.proof = (struct attest_proof){.leaf = &peer, .now = NOW + 1};
+    request.csr_der = buffer_bytes(&csr);
+    cr_assert_eq(issue(&office.issuer, &request, &none, &why), STATUS_PROTOCOL);
+    cr_assert_str_eq(why.reason, "renew/same-key");
     office_clear(&office);
 }
 

@@ -40,6 +40,7 @@ static void desk_make(struct desk *desk)
     struct failure why = {0};
 
     office_make(&desk->office, 3600, clock_unix_s());
+    desk->office.place.registry.life_floor_s = 120;
     worker_init_main(&desk->worker);
     plan.authority = desk->office.authority;
     plan.registry = &desk->office.place.registry;
@@ -137,9 +138,36 @@ Test(operators, adds_lists_and_removes_entries)
     desk_clear(&desk);
 }
 
+Test(operators, a_token_says_how_often_and_from_where_and_what_is_left)
+{
+    struct desk desk = {0};
+    CLEARED(secret) text = {0};
+    struct token_order order = {
+        .entry = bytes_of("web"), .life_s = 60, .now = clock_unix_s(), .uses = 5};
+    struct attest_proof proof = {.key = digest_of(bytes_of("key")), .now = clock_unix_s()};
+    struct attested attested;
+
+    desk_make(&desk);
+    place_add(&desk.office.place, "web", 0);
+    desk_expect(&desk, "POST", "/tokens",
+                "{\"entry\":\"web\",\"life_s\":31536000,\"uses\":3,"
+                "\"from\":[\"10.0.0.0/8\",\"fd00::/16\"]}",
+                200, "\"uses\":3");
+    desk_expect(&desk, "GET", "/tokens", "", 200, "\"from\":[\"10.0.0.0/8\",\"fd00::/16\"]");
+    desk_expect(&desk, "GET", "/status", "", 200, "\"open_tokens\":1,\"open_token_uses\":3");
+    cr_assert_eq(token_create(&desk.office.place.registry, &order, &text, NULL, NULL), STATUS_OK);
+    proof.token = secret_bytes(&text);
+    cr_assert_eq(
+        attest_join_token.attest(&desk.office.place.registry, &proof, &attested, NULL), STATUS_OK);
+    desk_expect(&desk, "GET", "/tokens", "", 200, "\"uses\":5,\"uses_left\":4,\"from\":[]");
+    desk_expect(&desk, "GET", "/status", "", 200, "\"open_tokens\":2,\"open_token_uses\":7");
+    desk_expect(&desk, "GET", "/entries", "", 200, "\"source\":\"operator\"");
+    desk_clear(&desk);
+}
+
 struct operators_refusal {
     char path[16];
-    char body[128];
+    char body[160];
     unsigned status;
     char reason[24];
 };
@@ -160,6 +188,20 @@ ParameterizedTestParameters(operators, refuses)
         {"/tokens", "{\"entry\":\"nobody\"}", 404, "entry/unknown"},
         {"/tokens", "{\"entry\":\"web\",\"life_s\":0}", 400, "json/range"},
         {"/tokens", "{\"entry\":\"web\",\"life_s\":\"1\"}", 400, "json/type"},
+        {"/tokens", "{\"entry\":\"web\",\"uses\":0}", 400, "json/range"},
+        {"/tokens", "{\"entry\":\"web\",\"uses\":10001}", 400, "json/range"},
+        {"/tokens", "{\"entry\":\"web\",\"until\":1000}", 400, "token/life"},
+        {"/tokens", "{\"entry\":\"web\",\"until\":99999999999}", 400, "token/life"},
+        {"/tokens", "{\"entry\":\"web\",\"until\":1999999999,\"life_s\":1}", 400, "token/life"},
+        {"/tokens", "{\"entry\":\"web\",\"from\":\"10.0.0.0/8\"}", 400, "json/type"},
+        {"/tokens", "{\"entry\":\"web\",\"from\":[\"10.0.0.0/33\"]}", 400, "token/from"},
+        {"/tokens", "{\"entry\":\"web\",\"from\":[7]}", 400, "token/from"},
+        {"/entries",
+         "{\"name\":\"web\",\"spiffe_id\":\"spiffe://cluster.local/a\",\"max_life_s\":119}",
+         400, "max_life_s (--life)"},
+        {"/entries",
+         "{\"name\":\"web\",\"spiffe_id\":\"spiffe://cluster.local/ns/signet-system/x\"}",
+         400, "entry/reserved"},
         {"/loglevel", "{\"levels\":\"loud\"}", 400, "log/level"},
     };
     return cr_make_param_array(struct operators_refusal, cases, sizeof cases / sizeof cases[0]);
