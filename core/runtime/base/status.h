@@ -29,7 +29,7 @@ enum status {
     STATUS_CONFIG,    /* the operator's input is wrong */
 };
 
-#define FAILURE_DETAIL_MAX 256
+#define FAILURE_DETAIL_MAX 512 /* a refusal of another program is quoted whole */
 
 struct failure {
     const char *reason;              /* stable word, a literal: "svid/uri-san-count" */

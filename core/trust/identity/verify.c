@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "core/runtime/base/clock.h"
 #include "core/trust/identity/proved.h"
 #include "core/trust/identity/verify_names.h"
 
@@ -37,17 +38,23 @@ static bool verify_reject(struct verify *verify, enum status refusal, const char
     return false;
 }
 
+/* Three times are needed to name the side that is wrong; two are known here, and both are said. */
 static enum status verify_dates(const struct certificate *cert, int64_t now_s, const char *who,
                                 struct failure *why)
 {
     if (now_s < cert->not_before) {
         return fail(why, STATUS_UNTRUSTED, "verify/not-yet-valid",
-                    "%s not valid for another %" PRId64 " s: our clock may be behind", who,
+                    "the %s begins %s; judged at %s, %" PRId64 " s before: the judge's clock is "
+                    "behind, or the authority's was ahead",
+                    who, clock_utc(cert->not_before).text, clock_utc(now_s).text,
                     cert->not_before - now_s);
     }
     if (now_s >= cert->not_after) {
         return fail(why, STATUS_UNTRUSTED, "verify/expired",
-                    "%s expired %" PRId64 " s ago by our clock", who, now_s - cert->not_after);
+                    "the %s ended %s; judged at %s, %" PRId64 " s after: it was not renewed, or "
+                    "the judge's clock is ahead",
+                    who, clock_utc(cert->not_after).text, clock_utc(now_s).text,
+                    now_s - cert->not_after);
     }
     return STATUS_OK;
 }

@@ -32,11 +32,11 @@ struct rig {
 
 /* What one client call came to. */
 struct rig_end {
-    bool ended;
+    bool ended, was_sent;
     unsigned events, messages, sent;
     enum rpc_code code;
     char reason[80];
-    char detail[300];
+    char detail[FAILURE_DETAIL_MAX];
     int64_t server_time_ms;
     struct buffer reply;             /* the last message */
     struct rpc_call **drop_in_event; /* drop this call from within its first event */

@@ -20,7 +20,7 @@ struct desk {
     char folder[64], chain[96], key[96], bundle[96];
     struct test_ca *root, *intermediate, *leaf;
     unsigned taken, refused;
-    char reason[64], detail[300];
+    char reason[64], detail[FAILURE_DETAIL_MAX];
 };
 
 static void desk_write(const char *path, struct bytes content)

@@ -258,8 +258,10 @@ Test(verify, I10_weak_algorithms_and_keys_are_refused)
     world_drop(&world);
 }
 
-Test(verify, dates_are_given_in_seconds)
+/* A judge knows his own time and the certificate's, not whose clock is wrong: he says both times. */
+Test(verify, a_certificate_out_of_date_is_refused_with_both_times_as_dates)
 {
+    char said[FAILURE_DETAIL_MAX];
     struct world world;
     OWNED(test_ca) *leaf = NULL;
     struct bytes chain[2];
@@ -272,11 +274,19 @@ Test(verify, dates_are_given_in_seconds)
     cr_assert_eq(verify_peer(world.bundle, chain, 1, VERIFY_CLIENT, world.now_s + 56, &peer, &why),
                  STATUS_UNTRUSTED);
     cr_assert_str_eq(why.reason, "verify/expired");
-    cr_assert_str_eq(why.detail, "certificate expired 46 s ago by our clock");
+    (void)snprintf(said, sizeof said,
+                   "the certificate ended %s; judged at %s, 46 s after: it was not renewed, or the "
+                   "judge's clock is ahead",
+                   clock_utc(world.now_s + 10).text, clock_utc(world.now_s + 56).text);
+    cr_assert_str_eq(why.detail, said);
     cr_assert_eq(verify_peer(world.bundle, chain, 1, VERIFY_CLIENT, world.now_s - 22, &peer, &why),
                  STATUS_UNTRUSTED);
     cr_assert_str_eq(why.reason, "verify/not-yet-valid");
-    cr_assert_str_eq(why.detail, "certificate not valid for another 12 s: our clock may be behind");
+    (void)snprintf(said, sizeof said,
+                   "the certificate begins %s; judged at %s, 12 s before: the judge's clock is "
+                   "behind, or the authority's was ahead",
+                   clock_utc(world.now_s - 10).text, clock_utc(world.now_s - 22).text);
+    cr_assert_str_eq(why.detail, said);
     /* The edges: valid from the first second on, no longer in the last. */
     cr_assert_eq(verify_peer(world.bundle, chain, 1, VERIFY_CLIENT, world.now_s - 10, &peer, NULL),
                  STATUS_OK);
