@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <grpc/grpc.h>
 #include <grpc/support/time.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "core/runtime/rpc/codec.h"
 #include "core/runtime/rpc/metadata.h"
 #include "core/runtime/rpc/operation.h"
+#include "core/runtime/rpc/unreachable.h"
 
 enum { RPC_CALL_METADATA_MAX = 8 };
 
@@ -35,10 +37,12 @@ struct rpc_call {
     grpc_status_code code;
     struct failure why;    /* of a message that we refused ourselves; reason NULL: none */
     uint32_t num_messages; /* received */
+    uint32_t limit_ms;
     int running; /* operations of ours that are in progress, and frames of ours on the stack */
     bool streaming;
     bool announces_sent; /* the operation in `sending` is an rpc_call_send() */
     bool finished;       /* we send no more */
+    bool sent;           /* the first batch left over a connection: its server has proved itself */
     bool ended;          /* END was told, or would have been */
 };
 
@@ -60,8 +64,12 @@ static void rpc_call_tell(struct rpc_call *call, const struct rpc_event *event)
 }
 
 /* The word for an end that the server gave none for. */
-static const char *rpc_call_reason(enum rpc_code code)
+static const char *rpc_call_reason(const struct rpc_call *call, enum rpc_code code,
+                                   const char *detail)
 {
+    if (!call->sent && code == RPC_DEADLINE_EXCEEDED) {
+        return "rpc/connect-timeout";
+    }
     switch (code) {
     case RPC_OK:
         return "";
@@ -74,7 +82,7 @@ static const char *rpc_call_reason(enum rpc_code code)
     case RPC_UNIMPLEMENTED:
         return "rpc/no-such-method";
     case RPC_UNAVAILABLE:
-        return "rpc/unreachable";
+        return call->sent ? "rpc/connection-lost" : rpc_unreachable_reason(detail);
     default:
         return "rpc/failed";
     }
@@ -88,8 +96,14 @@ static void rpc_call_tell_end(struct rpc_call *call)
 
     rpc_metadata_read(&call->trailing, reason, &end.server_time_ms);
     rpc_metadata_text(call->detail, detail, sizeof detail);
-    end.reason = end.code != RPC_OK && reason[0] != '\0' ? reason : rpc_call_reason(end.code);
+    if (end.code == RPC_DEADLINE_EXCEEDED && !call->sent) {
+        (void)snprintf(detail, sizeof detail, "no connection was ready within %u ms",
+                       call->limit_ms);
+    }
+    end.reason =
+        end.code != RPC_OK && reason[0] != '\0' ? reason : rpc_call_reason(call, end.code, detail);
     end.detail = end.code == RPC_OK ? "" : detail;
+    end.sent = call->sent;
     if (call->why.reason != NULL) {
         end.code = RPC_INTERNAL;
         end.reason = call->why.reason;
@@ -144,6 +158,7 @@ static void rpc_call_sent(void *owner, bool succeeded)
     bool announce = call->announces_sent && succeeded;
 
     call->announces_sent = false;
+    call->sent = call->sent || succeeded;
     if (announce) {
         const struct rpc_event sent = {.kind = RPC_EVENT_SENT, .reason = "", .detail = ""};
 
@@ -254,6 +269,7 @@ enum status rpc_call_start(struct rpc_channel *channel, const struct rpc_call_op
     call->event = event;
     call->user = user;
     call->streaming = options->streaming;
+    call->limit_ms = options->limit_ms;
     call->finished = !options->streaming;
     call->detail = grpc_empty_slice();
     call->code = GRPC_STATUS_UNKNOWN;

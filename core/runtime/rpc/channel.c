@@ -28,6 +28,9 @@ static const struct {
      1},                             /* a renewal never rides on the old leaf's connection */
     {GRPC_ARG_ENABLE_HTTP_PROXY, 0}, /* no http_proxy from the environment */
     {GRPC_ARG_ENABLE_RETRIES, 0},    /* backing off is ours */
+    /* Shorter than an attempt of the agent: the end then names what was silent, and not only that time is up. */
+    {GRPC_ARG_DNS_ARES_QUERY_TIMEOUT_MS, 10000},
+    {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000}, /* it bounds one address's connect and handshake */
     {GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1}, /* no orders from DNS */
     {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)RPC_MESSAGE_MAX},
     {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, (int)RPC_MESSAGE_MAX},

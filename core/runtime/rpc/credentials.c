@@ -69,29 +69,30 @@ static enum status rpc_credentials_roots(const struct rpc_client_credentials *cr
                 "none of the %zu certificates shown is the pinned root", chain->num_certs);
 }
 
-/* A certificate that is out of date may as well mean that our own clock is wrong: say by how much, at least. */
-static void rpc_credentials_blame_clock(struct bytes leaf_der, int64_t now_s, struct failure *why)
+/*
+ * The server's chain was refused. Our own word for it, because the control plane may refuse our certificate with
+ * the very words of the verifier: those stay in the detail.
+ */
+static enum status rpc_credentials_blame(enum status status, const struct failure *cause,
+                                         struct failure *why)
 {
-    struct certificate leaf;
+    static const struct {
+        const char *verify, *reason;
+    } rows[] = {
+        {"verify/expired", "rpc/server-expired"},
+        {"verify/not-yet-valid", "rpc/server-not-yet-valid"},
+        {"verify/untrusted-root", "rpc/server-root"},
+        {"verify/signature", "rpc/server-root"},
+        {"verify/no-bundle", "rpc/other-identity"},
+    };
+    const char *reason = "rpc/server-certificate";
 
-    if (strcmp(why->reason, "verify/not-yet-valid") != 0 &&
-        strcmp(why->reason, "verify/expired") != 0) {
-        return;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(cause->reason, rows[i].verify) == 0) {
+            reason = rows[i].reason;
+        }
     }
-    if (certificate_parse(leaf_der, &leaf, NULL) != STATUS_OK) {
-        return;
-    }
-    if (now_s < leaf.not_before) {
-        (void)fail(
-            why, STATUS_UNTRUSTED, why->reason,
-            "the server's certificate begins in %lld s: your clock is behind by at least that",
-            (long long)(leaf.not_before - now_s));
-    } else if (now_s >= leaf.not_after) {
-        (void)fail(why, STATUS_UNTRUSTED, why->reason,
-                   "the server's certificate ended %lld s ago: it is old, or your clock is ahead "
-                   "by at least that",
-                   (long long)(now_s - leaf.not_after));
-    }
+    return fail(why, status, reason, "%s: %s", cause->reason, cause->detail);
 }
 
 static enum status rpc_credentials_judge(struct rpc_client_credentials *credentials,
@@ -103,17 +104,16 @@ static enum status rpc_credentials_judge(struct rpc_client_credentials *credenti
     __attribute__((cleanup(credentials_chain_clear))) struct credentials_chain chain = {0};
     OWNED(bundle) *roots = NULL;
     struct verified_peer peer;
-    int64_t now_s = clock_unix_s();
+    struct failure cause = {0};
     enum status status;
 
     TRY(credentials_chain_read(bytes_of(leaf == NULL ? "" : leaf),
                                bytes_of(rest == NULL ? "" : rest), &chain, why));
     TRY(rpc_credentials_roots(credentials, &chain, &roots, why));
-    status = verify_peer(roots, chain.certs, chain.num_certs, VERIFY_SERVER, now_s, &peer, why);
+    status = verify_peer(roots, chain.certs, chain.num_certs, VERIFY_SERVER, clock_unix_s(), &peer,
+                         &cause);
     if (status != STATUS_OK) {
-        rpc_credentials_blame_clock(chain.num_certs > 0 ? chain.certs[0] : (struct bytes){0}, now_s,
-                                    why);
-        return status;
+        return rpc_credentials_blame(status, &cause, why);
     }
     if (!spiffe_id_equal(&peer.id, &credentials->expected)) {
         return fail(why, STATUS_UNTRUSTED, "rpc/other-identity", "the server is %.100s, not %.100s",

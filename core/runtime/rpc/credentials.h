@@ -61,7 +61,12 @@ rpc_client_credentials_raw(const struct rpc_client_credentials *credentials);
 
 /*
  * rpc_client_credentials_refusal is why the last server was refused, or NULL when none was: a call that
- * ended UNAVAILABLE because of it says only "rpc/unreachable". Valid until the drop. Home's thread.
+ * ended UNAVAILABLE because of it says only that it was not reached. The detail holds the verifier's word.
+ * Valid until the drop. Home's thread.
+ *
+ * "rpc/other-identity" (another workload, or another trust domain), "rpc/pin" (the pinned root is not shown),
+ * "rpc/server-root" (no root that we trust vouches for it), "rpc/server-expired", "rpc/server-not-yet-valid",
+ * "rpc/server-certificate" (it breaks another rule of verify.h), "rpc/peer-pem".
  */
 const struct failure *
 rpc_client_credentials_refusal(const struct rpc_client_credentials *credentials);

@@ -5,6 +5,7 @@
 #ifndef SIGNET_CORE_RUNTIME_RPC_EVENT_H
 #define SIGNET_CORE_RUNTIME_RPC_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/runtime/base/bytes.h"
@@ -49,10 +50,11 @@ struct rpc_event {
     enum rpc_code
         code; /* END, at a client: the status; at a server: OK, or CANCELLED when the client left */
     const char *
-        reason; /* END: stable word, the peer's ("csr/der") or ours ("rpc/unreachable"); "" when OK */
+        reason; /* END: stable word, the peer's ("csr/der") or ours ("rpc/dns"); "" when OK */
     const char *detail; /* END: one printable line, or ""; borrowed */
     int64_t
         server_time_ms; /* END, at a client: the server's clock in Unix ms; 0 when it did not answer */
+    bool sent; /* END, at a client: the request left over a connection whose server had proved itself */
 };
 
 /* rpc_code_word is the name of a status code as gRPC writes it ("UNAVAILABLE"); never NULL. */

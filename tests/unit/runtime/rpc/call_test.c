@@ -260,7 +260,7 @@ Test(rpc_call, nobody_there_is_unavailable_with_a_word)
                  STATUS_OK);
     rig_call_on(&rig, channel, "/test.Echo/Echo", bytes_of("x"), &end);
     cr_assert_eq(end.code, RPC_UNAVAILABLE);
-    cr_assert_str_eq(end.reason, "rpc/unreachable");
+    cr_assert_str_eq(end.reason, "rpc/connection-refused");
     cr_assert_eq(end.server_time_ms, 0);
     rpc_channel_drop(&channel);
     rpc_client_credentials_drop(&credentials);

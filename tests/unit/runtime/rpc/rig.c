@@ -206,6 +206,7 @@ void rig_event(void *user, const struct rpc_event *event)
         (void)snprintf(end->reason, sizeof end->reason, "%s", event->reason);
         (void)snprintf(end->detail, sizeof end->detail, "%s", event->detail);
         end->server_time_ms = event->server_time_ms;
+        end->was_sent = event->sent;
     }
     if (end->drop_in_event != NULL) {
         rpc_call_drop(end->drop_in_event);

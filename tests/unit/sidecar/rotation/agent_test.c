@@ -496,7 +496,7 @@ Test(agent, backs_off_with_jitter_up_to_a_minute_and_never_stops)
     while (rig.failed < 40) {
         control_rig_attempt(&rig); /* a draw of no delay makes two of one */
         cr_assert_eq(rig.last.failures, rig.failed);
-        cr_assert_str_eq(rig.last.last_error_reason, "rpc/unreachable");
+        cr_assert_str_eq(rig.last.last_error_reason, "rpc/connection-refused");
         int64_t ceiling = rig.failed < 7 ? INT64_C(500) << rig.failed : 60000;
         cr_assert(rig.last.next_attempt_ms >= 0 && rig.last.next_attempt_ms <= ceiling, "%u: %ld",
                   rig.failed, (long)rig.last.next_attempt_ms);
