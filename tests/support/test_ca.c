@@ -283,6 +283,8 @@ static void test_ca_add_basic(CBB *list, const struct test_ca_plan *plan)
     test_ca_must(CBB_add_asn1(&value, &basic, CBS_ASN1_SEQUENCE));
     if (plan->is_ca) {
         test_ca_must(CBB_add_asn1_bool(&basic, 1));
+    } else if (plan->basic_false) {
+        test_ca_must(CBB_add_asn1_bool(&basic, 0));
     }
     if (plan->is_ca && plan->path_len >= 0) {
         test_ca_must(CBB_add_asn1_uint64(&basic, (uint64_t)plan->path_len));

@@ -52,6 +52,7 @@ struct test_ca_plan {
     bool names_critical;
     int64_t not_before, not_after;        /* Unix s */
     bool basic_absent, is_ca;             /* basicConstraints */
+    bool basic_false;                     /* the CA flag is there and FALSE, which is no DER */
     int path_len;                         /* -1: none */
     bool usage_absent, usage_not_critical;
     unsigned usage;                       /* enum test_ca_usage */

@@ -18,8 +18,9 @@ static bool certificate_read_basic_constraints(CBS value, struct certificate *ou
     if (!CBS_get_asn1(&value, &basic, CBS_ASN1_SEQUENCE) || CBS_len(&value) != 0) {
         return false;
     }
-    /* An explicit FALSE is no DER, but some issuers write it and its meaning is plain. */
-    if (CBS_peek_asn1_tag(&basic, CBS_ASN1_BOOLEAN) && !CBS_get_asn1_bool(&basic, &is_ca)) {
+    /* FALSE is the default, and DER leaves a default out. */
+    if (CBS_peek_asn1_tag(&basic, CBS_ASN1_BOOLEAN) &&
+        (!CBS_get_asn1_bool(&basic, &is_ca) || !is_ca)) {
         return false;
     }
     has_path_len = CBS_len(&basic) > 0;

@@ -178,6 +178,30 @@ static enum status verify_authority(const struct verify *verify,
     return STATUS_OK;
 }
 
+/*
+ * An authority that has an ID has that of the trust domain, and no workload's: else it was made for
+ * another domain, or is a workload's certificate that somebody signs with.
+ */
+static enum status verify_authority_id(const struct verify *verify,
+                                       const struct certificate *authority, struct failure *why)
+{
+    struct spiffe_id domain;
+
+    if (authority->num_uris == 0) {
+        return STATUS_OK;
+    }
+    if (authority->num_uris > 1) {
+        return fail(why, STATUS_UNTRUSTED, "verify/authority-id",
+                    "an intermediate has %u URI names; it may have one", authority->num_uris);
+    }
+    TRY(spiffe_id_of_domain(bundle_domain_name(verify->domain), &domain, why));
+    if (!bytes_equal(spiffe_id_text(&domain), authority->uri)) {
+        return fail(why, STATUS_UNTRUSTED, "verify/authority-id",
+                    "an intermediate's URI name is not %s", domain.text);
+    }
+    return STATUS_OK;
+}
+
 /* What the standard asks of an intermediate beyond what it asks of a root. */
 static enum status verify_intermediate(const struct verify *verify,
                                        const struct certificate *authority, struct failure *why)
@@ -187,7 +211,7 @@ static enum status verify_intermediate(const struct verify *verify,
         return fail(why, STATUS_UNTRUSTED, "verify/not-a-ca",
                     "an intermediate's keyUsage is missing or not critical");
     }
-    return STATUS_OK;
+    return verify_authority_id(verify, authority, why);
 }
 
 /* Names are judged for every certificate below, but for intermediates issued by themselves. */

@@ -39,8 +39,8 @@ struct verified_peer {
  * verify_peer judges a chain. The order is law: the chain's length; the leaf's shape (one URI SAN
  * that is a SPIFFE ID with a path, not a CA, keyUsage, extKeyUsage for `use`); the bundle of that
  * ID's own trust domain; dates; then the path to one of its roots, each certificate with its
- * signature, CA flag, path length, key usage and name constraints. A certificate is out of date
- * from the second of its notAfter on.
+ * signature, CA flag, path length, key usage, name constraints and, on an intermediate that has
+ * one, the ID of the trust domain. A certificate is out of date from the second of its notAfter on.
  *
  *   chain      certificates in DER, leaf first; the rest in any order; borrowed for the call
  *   now_s      Unix time, s
@@ -53,7 +53,8 @@ struct verified_peer {
  *                   "verify/key"
  * STATUS_UNTRUSTED  "verify/no-bundle", "verify/expired", "verify/not-yet-valid",
  *                   "verify/untrusted-root" (no path to a root of the domain), "verify/signature",
- *                   "verify/not-a-ca", "verify/path-length", "verify/name-constraint"
+ *                   "verify/not-a-ca", "verify/authority-id", "verify/path-length",
+ *                   "verify/name-constraint"
  */
 enum status verify_peer(const struct bundle *bundle, const struct bytes *chain, size_t num_certs,
                         enum verify_use use, int64_t now_s, struct verified_peer *out_peer,

@@ -71,6 +71,7 @@ static const struct reason_verify_row {
     {"verify/untrusted-root", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
     {"verify/signature", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
     {"verify/not-a-ca", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
+    {"verify/authority-id", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
     {"verify/path-length", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
     {"verify/name-constraint", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
     {"verify/chain-too-long", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},

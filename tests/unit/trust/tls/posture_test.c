@@ -110,6 +110,7 @@ Test(reason, every_refusal_of_verification_has_its_alert)
         {"verify/untrusted-root", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
         {"verify/signature", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
         {"verify/not-a-ca", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
+        {"verify/authority-id", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
         {"verify/path-length", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
         {"verify/name-constraint", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
         {"verify/chain-too-long", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
