@@ -7,6 +7,10 @@
  * transaction that wrote it last; revisions only grow, which is what compare-and-swap uses and what a
  * watch will be built on.
  *
+ * Every record carries a checksum, and all of them together a tally (how many, and the sum of their
+ * checksums): a store with a record that changed, is lost, doubled or older than it should be is refused
+ * when it is opened, and a record that changed later when it is read. What is given out is what was put.
+ *
  * One handle belongs to one thread; several handles, threads and processes may share one file.
  * What the keys mean is said by those who use them (registry, ca). Keys are made of printable ASCII,
  * parts joined by '/': "entry/web", "token/5c01...".
@@ -29,14 +33,17 @@ struct store;
 
 /*
  * store_open opens the SQLite file at `path`, making it (mode 0600) when it is missing. An existing
- * file is checked first: whose it is, its schema, its pages.
+ * file is proved first: whose it is, its schema, its pages, each record, and that none is missing; one of
+ * an older schema is brought to the present one. Then a write is tried (store_probe).
  *
  *   out_store  on STATUS_OK, to be given back with store_drop()
  *
  * STATUS_CONFIG  "store/mode" (others may read or write the file, or it is not a regular file),
  *                "store/not-ours" (a database of another program),
  *                "store/newer-schema" (written by a newer version: it is left as it is)
- * STATUS_IO      "store/open", "store/damaged"; the detail names the file
+ * STATUS_IO      "store/damaged" (the detail names the record where it is one), "store/full",
+ *                "store/busy", "store/open" (also a file system that cannot keep commits safe); the
+ *                detail names the file
  */
 enum status store_open(const char *path, struct store **out_store, struct failure *why) MUST_USE;
 
@@ -116,5 +123,23 @@ enum status store_own_revision(struct store *store, int64_t *out_revision,
  * else as store_put().
  */
 enum status store_raise(struct store *store, int64_t least, struct failure *why) MUST_USE;
+
+/*
+ * store_prove reads every record, proves it and counts. STATUS_IO "store/damaged", "store/read". It
+ * takes as long as reading the file; not within a transaction.
+ */
+enum status store_prove(struct store *store, struct failure *why) MUST_USE;
+
+/*
+ * store_probe writes what is there already, and syncs it: can the store write now? Errors as
+ * store_change(). Not within a transaction.
+ */
+enum status store_probe(struct store *store, struct failure *why) MUST_USE;
+
+/*
+ * store_refusal is why the last write failed, borrowed until the next one; NULL: it held. A write
+ * that holds, a probe too, ends the refusal.
+ */
+const struct failure *store_refusal(const struct store *store);
 
 #endif

@@ -261,9 +261,9 @@ Test(store, refuses_a_newer_schema_and_leaves_it_alone, .init = store_make_folde
 
     cr_assert_eq(store_put(store, bytes_of("k"), bytes_of("v"), NULL), STATUS_OK);
     store_drop(&store);
-    store_sql("PRAGMA user_version = 2");
+    store_sql("PRAGMA user_version = 3");
     store_expect_refused(STATUS_CONFIG, "store/newer-schema");
-    store_sql("PRAGMA user_version = 1");
+    store_sql("PRAGMA user_version = 2");
     store = store_opened();
     store_expect(store, "k", "v");
     store_drop(&store);
