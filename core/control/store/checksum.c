@@ -44,6 +44,7 @@ uint64_t checksum_of_tally(const struct checksum_tally *tally)
 {
     uint64_t sum = checksum_number(CHECKSUM_BASIS, (uint64_t)tally->last);
 
+    sum = checksum_number(sum, (uint64_t)tally->commits);
     sum = checksum_number(sum, (uint64_t)tally->count);
     return checksum_end(checksum_number(sum, tally->total));
 }

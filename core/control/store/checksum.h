@@ -24,9 +24,10 @@ struct checksum_record {
  * be is in order by itself, but then count or total do not fit.
  */
 struct checksum_tally {
-    int64_t last;   /* revision of the last transaction */
-    int64_t count;  /* of records */
-    uint64_t total; /* sum of their checksums, modulo 2^64 */
+    int64_t last;    /* revision of the last transaction */
+    int64_t commits; /* how often the file was written: also by store_probe(), which has no revision */
+    int64_t count;   /* of records */
+    uint64_t total;  /* sum of their checksums, modulo 2^64 */
 };
 
 /* checksum_of_record is over key, value and revision, each within bounds of its own. */

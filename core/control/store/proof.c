@@ -59,9 +59,10 @@ enum status store_read_tally(struct store *store, struct checksum_tally *out_tal
         status = store_fail(store, code, "store/damaged", why);
     } else {
         tally = (struct checksum_tally){.last = sqlite3_column_int64(statement, 0),
-                                        .count = sqlite3_column_int64(statement, 1),
-                                        .total = (uint64_t)sqlite3_column_int64(statement, 2)};
-        if ((uint64_t)sqlite3_column_int64(statement, 3) != checksum_of_tally(&tally)) {
+                                        .commits = sqlite3_column_int64(statement, 1),
+                                        .count = sqlite3_column_int64(statement, 2),
+                                        .total = (uint64_t)sqlite3_column_int64(statement, 3)};
+        if ((uint64_t)sqlite3_column_int64(statement, 4) != checksum_of_tally(&tally)) {
             status = fail(why, STATUS_IO, "store/damaged",
                           "%s: its tally is not what was written; restore the file from a backup",
                           store->path);

@@ -3,7 +3,7 @@
  * The tables, and how they came to be.
  *
  * Schema 1: pair(key, value, revision) and clock(last): nothing told a lost record from one that never was.
- * Schema 2: record(key, value, revision, checksum) and tally(last, count, total, checksum).
+ * Schema 2: record(key, value, revision, checksum) and tally(last, commits, count, total, checksum).
  * Source: sqlite.org/pragma.html (application_id, user_version).
  */
 #include <stdio.h>
@@ -20,7 +20,8 @@
 #define STORE_RECORD_INDEX "CREATE INDEX record_revision ON record (revision)"
 #define STORE_TALLY_TABLE                                                                          \
     "CREATE TABLE tally (only INTEGER PRIMARY KEY CHECK (only = 1), last INTEGER NOT NULL,"        \
-    " count INTEGER NOT NULL, total INTEGER NOT NULL, checksum INTEGER NOT NULL)"
+    " commits INTEGER NOT NULL, count INTEGER NOT NULL, total INTEGER NOT NULL,"                   \
+    " checksum INTEGER NOT NULL)"
 
 /* One text as SQLite keeps it, in the order of the names. */
 static const char store_schema_query[] =
@@ -34,9 +35,9 @@ static enum status store_first_tally(struct store *store, const struct checksum_
 {
     char text[160];
 
-    (void)snprintf(text, sizeof text, "INSERT INTO tally VALUES (1, %lld, %lld, %lld, %lld)",
-                   (long long)tally->last, (long long)tally->count, (long long)tally->total,
-                   (long long)checksum_of_tally(tally));
+    (void)snprintf(text, sizeof text, "INSERT INTO tally VALUES (1, %lld, %lld, %lld, %lld, %lld)",
+                   (long long)tally->last, (long long)tally->commits, (long long)tally->count,
+                   (long long)tally->total, (long long)checksum_of_tally(tally));
     return store_exec(store, text, why);
 }
 

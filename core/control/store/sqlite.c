@@ -163,9 +163,10 @@ static enum status store_write_tally(struct store *store, struct failure *why)
     enum status status;
 
     (void)sqlite3_bind_int64(statement, 1, store->tally.last);
-    (void)sqlite3_bind_int64(statement, 2, store->tally.count);
-    (void)sqlite3_bind_int64(statement, 3, (int64_t)store->tally.total);
-    (void)sqlite3_bind_int64(statement, 4, (int64_t)checksum_of_tally(&store->tally));
+    (void)sqlite3_bind_int64(statement, 2, store->tally.commits);
+    (void)sqlite3_bind_int64(statement, 3, store->tally.count);
+    (void)sqlite3_bind_int64(statement, 4, (int64_t)store->tally.total);
+    (void)sqlite3_bind_int64(statement, 5, (int64_t)checksum_of_tally(&store->tally));
     status = store_run(store, STORE_SET_TALLY, why);
     store_release(statement);
     return status;
@@ -228,6 +229,7 @@ static enum status store_draw(struct store *store, struct failure *why)
     }
     if (!store->drawn) {
         TRY(store_read_tally(store, &store->tally, why));
+        store->tally.commits++; /* SQLite writes nothing where nothing differs */
         store->drawn = true;
     }
     return STATUS_OK;

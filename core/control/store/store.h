@@ -131,7 +131,7 @@ enum status store_raise(struct store *store, int64_t least, struct failure *why)
 enum status store_prove(struct store *store, struct failure *why) MUST_USE;
 
 /*
- * store_probe writes what is there already, and syncs it: can the store write now? Errors as
+ * store_probe writes and syncs, and changes nothing that a reader sees: can the store write now? Errors as
  * store_change(). Not within a transaction.
  */
 enum status store_probe(struct store *store, struct failure *why) MUST_USE;
