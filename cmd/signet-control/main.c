@@ -86,10 +86,13 @@ static int main_serve(const struct control_settings *settings)
         setting_print_values(&main_table, settings, &config_text) != STATUS_OK) {
         return main_complain(&why, CONTROL_EXIT_SETTINGS);
     }
+    log_start_writer();
     if (control_start(settings, buffer_bytes(&config_text), &control, &code, &why) != STATUS_OK) {
+        log_stop_writer(LOG_STOP_MS);
         return main_complain(&why, code);
     }
     control_run(control);
+    log_stop_writer(LOG_STOP_MS);
     metrics_clear();
     return (int)CONTROL_EXIT_OK;
 }

@@ -360,7 +360,6 @@ static enum status sidecar_start_proxy(struct sidecar *sidecar, struct failure *
         .lane = sidecar->plan->lane,
     };
 
-    sidecar->access.fd = -1;
     if (strcmp(sidecar->settings->access_log, "off") != 0) {
         TRY(access_sink_open(&sidecar->access, sidecar->settings->access_log, why));
         options.lane.access = &sidecar->access;

@@ -116,10 +116,13 @@ static int main_serve(const struct proxy_settings *settings, const struct settin
         sidecar_plan_make(settings, &plan, &why) != STATUS_OK) {
         return main_complain(&why, SIDECAR_EXIT_SETTINGS);
     }
+    log_start_writer();
     if (sidecar_start(&config, &plan, &sidecar, &code, &why) != STATUS_OK) {
+        log_stop_writer(LOG_STOP_MS);
         return main_complain(&why, code);
     }
     sidecar_run(sidecar);
+    log_stop_writer(LOG_STOP_MS);
     metrics_clear();
     return (int)SIDECAR_EXIT_OK;
 }

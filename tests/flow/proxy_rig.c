@@ -277,7 +277,8 @@ char *proxy_rig_log(struct proxy_rig *rig)
     CLEARED(buffer) text = {0};
 
     buffer_init(&text, (size_t)8 << 20);
-    proxy_rig_turns(rig, 20); /* the worker writes at the end of its turn */
+    proxy_rig_turns(rig, 20); /* the worker hands its lines over at the end of its turn */
+    cr_assert(writer_flush(rig->sink.writer, 30000));
     cr_assert_eq(buffer_read_file(&text, rig->log_path, NULL), STATUS_OK);
     return bytes_text(buffer_bytes(&text));
 }

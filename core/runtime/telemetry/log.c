@@ -3,20 +3,28 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/json/escape.h"
+#include "core/runtime/telemetry/metrics.h"
+#include "core/runtime/telemetry/writer.h"
 
 enum {
     LOG_SECOND_MS = 1000,
     LOG_AREA_WORD_MAX = 40,
     LOG_SPEC_MAX = 1024,
     LOG_TAIL_ROOM = 32, /* kept free of fields, for `"cut":true}` and the newline */
+    LOG_ROOM = 256 * 1024, /* bytes that may wait for the reader */
+    LOG_ABORT_MS = 200,    /* how long an abort() waits for the lines before it */
+    LOG_ABORT_STEP_MS = 2,
 };
 
 struct log_area {
@@ -31,6 +39,7 @@ static _Atomic int log_level_process = LOG_INFO;
 static _Atomic int log_format_process = LOG_FORMAT_JSON;
 static _Atomic int log_output = STDERR_FILENO;
 static _Atomic uint32_t log_limit = LOG_LIMIT_DEFAULT;
+static _Atomic(struct writer *) log_writer; /* NULL: lines are written where they are made */
 
 static const char *const log_level_words[] = {
     [LOG_DEBUG] = "debug",
@@ -255,20 +264,51 @@ static bool log_site_allows(struct log_site *site, uint32_t *out_missed)
     return true;
 }
 
+static void log_line_start(struct log_line *line)
+{
+    line->len = 0;
+    line->room = sizeof line->text - LOG_TAIL_ROOM;
+    line->cut = false;
+    line->json = atomic_load_explicit(&log_format_process, memory_order_relaxed) == LOG_FORMAT_JSON;
+}
+
+static void log_line_end(struct log_line *line)
+{
+    line->room = sizeof line->text;
+    if (line->cut) {
+        log_line_add(line, line->json ? ",\"cut\":true" : " cut=true");
+    }
+    log_line_add(line, line->json ? "}\n" : "\n");
+}
+
+/* To the writer, who never keeps us waiting; without one, where we are. */
+static void log_line_leave(const struct log_line *line)
+{
+    struct writer *writer = atomic_load_explicit(&log_writer, memory_order_acquire);
+    ssize_t written;
+
+    if (writer != NULL) {
+        if (!writer_add(writer, bytes_make(line->text, line->len))) {
+            writer_lose(writer, 1);
+        }
+        return;
+    }
+    do {
+        written =
+            write(atomic_load_explicit(&log_output, memory_order_relaxed), line->text, line->len);
+    } while (written < 0 && errno == EINTR);
+}
+
 void log_write(const struct log *log, enum log_level level, const char *event,
                struct log_site *site, const struct log_field *fields, size_t num_fields)
 {
     struct log_line line;
     uint32_t missed;
-    ssize_t written;
 
     if (!log_site_allows(site, &missed)) {
         return;
     }
-    line.len = 0;
-    line.room = sizeof line.text - LOG_TAIL_ROOM;
-    line.cut = false;
-    line.json = atomic_load_explicit(&log_format_process, memory_order_relaxed) == LOG_FORMAT_JSON;
+    log_line_start(&line);
     log_line_begin(&line, log, level, event);
     for (unsigned i = 0; i < log->num_fields; i++) {
         log_line_field(&line, &log->fields[i]);
@@ -279,15 +319,77 @@ void log_write(const struct log *log, enum log_level level, const char *event,
     if (missed > 0) {
         log_line_number(&line, "suppressed", missed);
     }
-    line.room = sizeof line.text;
-    if (line.cut) {
-        log_line_add(&line, line.json ? ",\"cut\":true" : " cut=true");
+    log_line_end(&line);
+    log_line_leave(&line);
+}
+
+/* ---- the writer ---- */
+
+static void log_count_lost(uint64_t lines)
+{
+    metrics_add(0, METRIC_LOG_LOST, LABEL_NONE, LABEL_NONE, lines);
+}
+
+static size_t log_note_lost(uint64_t lines, char *out)
+{
+    struct log_line line;
+    struct log log;
+
+    log_init(&log, "log");
+    log_line_start(&line);
+    log_line_begin(&line, &log, LOG_WARN, "log.lost");
+    log_line_number(&line, "lines", (int64_t)lines);
+    log_line_text(&line, "detail", "nobody read the log for a while, and these lines did not fit");
+    log_line_end(&line);
+    memcpy(out, line.text, line.len);
+    return line.len;
+}
+
+/* The child has no writer's thread, and maybe a lock that nobody opens: it writes by itself. */
+static void log_forked(void)
+{
+    atomic_store_explicit(&log_writer, NULL, memory_order_relaxed);
+}
+
+/* What was said before the end is worth a moment; what is called here may be, in a handler. */
+static void log_aborted(int number)
+{
+    const struct timespec step = {.tv_nsec = LOG_ABORT_STEP_MS * 1000000L};
+    const struct writer *writer = atomic_load_explicit(&log_writer, memory_order_relaxed);
+
+    (void)number;
+    for (int i = 0; writer != NULL && writer_waiting(writer) > 0 &&
+                    i < LOG_ABORT_MS / LOG_ABORT_STEP_MS;
+         i++) {
+        (void)nanosleep(&step, NULL);
     }
-    log_line_add(&line, line.json ? "}\n" : "\n");
-    do {
-        written =
-            write(atomic_load_explicit(&log_output, memory_order_relaxed), line.text, line.len);
-    } while (written < 0 && errno == EINTR);
+}
+
+void log_start_writer(void)
+{
+    static const struct writer_options options = {
+        .room = LOG_ROOM, .lost = log_count_lost, .note = log_note_lost};
+    static bool prepared;
+    struct sigaction aborted = {.sa_handler = log_aborted, .sa_flags = (int)SA_RESETHAND};
+
+    if (!prepared) {
+        prepared = true;
+        if (pthread_atfork(NULL, NULL, log_forked) != 0) {
+            abort();
+        }
+        (void)sigaction(SIGABRT, &aborted, NULL);
+    }
+    atomic_store_explicit(
+        &log_writer,
+        writer_start(atomic_load_explicit(&log_output, memory_order_relaxed), &options),
+        memory_order_release);
+}
+
+void log_stop_writer(unsigned limit_ms)
+{
+    struct writer *writer = atomic_exchange(&log_writer, NULL);
+
+    writer_close(&writer, limit_ms);
 }
 
 void log_set_format(enum log_format format)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One event, one line: a level, an area, a stable event word and typed fields, as JSON by default
- * or as text for people. A line is made on the stack and leaves by one write(2), so threads share
- * the log without a lock.
+ * or as text for people. A line is made on the stack; in a program that serves it leaves through a
+ * writer (writer.h), so that a log that nobody reads stops no thread, elsewhere by one write(2).
  *
  *     log_event(&agent->log, LOG_INFO, "svid.renewed", LOG_TEXT("id", id), LOG_INT("serial", n));
  *     log_event(&agent->log, LOG_WARN, "svid.refused", LOG_FAILURE(&why));
@@ -33,6 +33,7 @@
 #define LOG_LINE_MAX 4096      /* bytes of a line, its newline included */
 #define LOG_FIELDS_MAX 4       /* fields that a struct log hands on to each of its lines */
 #define LOG_AREAS_MAX 48       /* different area words in one process */
+#define LOG_STOP_MS 1000       /* what a program that ends gives a slow reader */
 #define LOG_LIMIT_DEFAULT 100u /* lines per second from one place in the code */
 
 enum log_level {
@@ -102,7 +103,8 @@ bool log_enabled(const struct log *log, enum log_level level);
 
 /*
  * log_write writes the line; use log_event(), which asks log_enabled() first. `site` may be NULL:
- * no rate limit. Any thread. Errors of write(2) are counted nowhere: there is no one left to tell.
+ * no rate limit. Any thread. With a writer it never waits, and lines that find no room are counted
+ * (signet_log_lost_total); without one, errors of write(2) are counted nowhere.
  */
 void log_write(const struct log *log, enum log_level level, const char *event,
                struct log_site *site, const struct log_field *fields, size_t num_fields);
@@ -155,6 +157,17 @@ enum status log_levels_print(struct buffer *out) MUST_USE;
  */
 void log_set_format(enum log_format format);
 void log_set_output(int descriptor);
+
+/*
+ * log_start_writer has all further lines written by a thread of their own, in order: a reader who
+ * does not read, or a disk that hangs, then costs lines and no time; when he reads again, a line
+ * "log.lost" says how many. A child of fork() writes by itself; abort() waits a moment for the lines
+ * before it. For a program that serves: once, when the output is set and before other threads log.
+ *
+ * log_stop_writer writes what is left, for at most `limit_ms`. When no other thread logs.
+ */
+void log_start_writer(void);
+void log_stop_writer(unsigned limit_ms);
 
 /* log_set_limit sets how many lines a second one place may write; 0: no limit. Any thread. */
 void log_set_limit(uint32_t lines_per_second);

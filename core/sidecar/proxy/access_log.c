@@ -1,110 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/sidecar/proxy/access_log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/runtime/base/memory.h"
 #include "core/runtime/telemetry/metrics.h"
 
 /* Lines are short (names are bounded by 2 KiB each); a turn of the loop sees some hundreds at most. */
-enum { ACCESS_LOG_ROOM = 1024 * 1024, ACCESS_LOG_LINE = 8 * 1024 };
+enum {
+    ACCESS_LOG_ROOM = 1024 * 1024, /* of one worker */
+    ACCESS_LOG_LINE = 8 * 1024,
+    ACCESS_SINK_ROOM = 4 * 1024 * 1024, /* of the writer: what waits for the disk or a reader */
+    ACCESS_SINK_CLOSE_MS = 1000,
+};
 
-static bool access_sink_is_file(int fd)
+static void access_sink_lost(uint64_t lines)
 {
-    struct stat about;
-
-    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+    metrics_add(0, METRIC_ACCESS_LOG_LOST, LABEL_NONE, LABEL_NONE, lines);
 }
 
 enum status access_sink_open(struct access_sink *sink, const char *where, struct failure *why)
 {
-    int fd;
+    static const struct writer_options options = {.room = ACCESS_SINK_ROOM,
+                                                  .lost = access_sink_lost};
+    struct failure cause = {0};
 
-    *sink = (struct access_sink){.fd = STDOUT_FILENO,
-                                 .is_file = access_sink_is_file(STDOUT_FILENO)};
+    *sink = (struct access_sink){0};
     if (strcmp(where, "-") == 0) {
+        sink->writer = writer_start(STDOUT_FILENO, &options);
         return STATUS_OK;
     }
-    fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    if (fd < 0) {
-        return fail_os(why, errno, "access-log/open", "opening the access log %s", where);
+    if (writer_open(where, &options, &sink->writer, &cause) != STATUS_OK) {
+        return fail(why, STATUS_IO, "access-log/open", "the access log: %s", cause.detail);
     }
-    sink->fd = fd;
-    sink->is_file = access_sink_is_file(fd);
-    sink->path = memory_text(where);
     return STATUS_OK;
 }
 
 void access_sink_close(struct access_sink *sink)
 {
-    if (sink->path != NULL) {
-        (void)close(sink->fd);
-        free(sink->path);
-    }
-    *sink = (struct access_sink){.fd = -1};
+    writer_close(&sink->writer, ACCESS_SINK_CLOSE_MS);
 }
 
 void access_sink_reopen(struct access_sink *sink)
 {
-    int fd = sink->path == NULL
-                 ? -1
-                 : open(sink->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-
-    if (fd >= 0) {
-        /* The number stays the same, so that workers in the middle of a write see one file or the other. */
-        (void)dup3(fd, sink->fd, O_CLOEXEC);
-        (void)close(fd);
+    if (sink->writer != NULL) {
+        writer_reopen(sink->writer);
     }
 }
 
-/* Whole lines, as many as a pipe takes at once without mixing them with another worker's. */
-static size_t access_log_piece(const struct access_log *log, size_t from)
-{
-    size_t left = log->lines.len - from;
-    size_t len = left < PIPE_BUF ? left : PIPE_BUF;
-    const uint8_t *end = memrchr(log->lines.at + from, '\n', len);
-
-    if (end == NULL) { /* one long line */
-        end = memchr(log->lines.at + from, '\n', left);
-    }
-    return end == NULL ? left : (size_t)(end + 1 - (log->lines.at + from));
-}
-
-/* A reader who stops reading must not stop the traffic: what a pipe cannot take now waits in the buffer. */
-static bool access_log_may_write(const struct access_sink *sink)
-{
-    struct pollfd asked = {.fd = sink->fd, .events = POLLOUT};
-
-    return sink->is_file || poll(&asked, 1, 0) == 1;
-}
-
+/* What finds no room with the writer stays here for a later turn, as long as there is room here. */
 static void access_log_flush(struct access_log *log)
 {
-    size_t done = 0;
-
-    while (done < log->lines.len && access_log_may_write(log->sink)) {
-        size_t piece = log->sink->is_file ? log->lines.len - done : access_log_piece(log, done);
-        ssize_t wrote = write(log->sink->fd, log->lines.at + done, piece);
-
-        if (wrote < 0 && errno == EINTR) {
-            continue;
-        }
-        if (wrote <= 0) { /* a full disk or a closed pipe: traffic goes on */
-            metrics_add(log->worker->index, METRIC_ACCESS_LOG_LOST, LABEL_NONE, LABEL_NONE, 1);
-            done = log->lines.len;
-            break;
-        }
-        done += (size_t)wrote;
-    }
-    buffer_consume(&log->lines, done);
-    if (log->lines.len == 0) {
+    if (writer_add(log->sink->writer, buffer_bytes(&log->lines))) {
+        buffer_reset(&log->lines);
         (void)uv_prepare_stop(&log->flush);
     }
 }
@@ -122,10 +70,18 @@ void access_log_init(struct access_log *log, struct worker *worker, struct acces
     log->flush.data = log;
 }
 
+static void access_log_lose(struct access_log *log, uint64_t lines)
+{
+    metrics_add(log->worker->index, METRIC_ACCESS_LOG_LOST, LABEL_NONE, LABEL_NONE, lines);
+}
+
 void access_log_close(struct access_log *log)
 {
     if (log->sink != NULL) {
         access_log_flush(log);
+    }
+    for (size_t i = 0; i < log->lines.len; i++) {
+        access_log_lose(log, log->lines.at[i] == '\n');
     }
     buffer_clear(&log->lines);
     uv_close((uv_handle_t *)&log->flush, NULL);
@@ -140,7 +96,7 @@ struct buffer *access_log_begin(struct access_log *log)
         access_log_flush(log);
     }
     if (ACCESS_LOG_ROOM - log->lines.len < ACCESS_LOG_LINE) {
-        metrics_add(log->worker->index, METRIC_ACCESS_LOG_LOST, LABEL_NONE, LABEL_NONE, 1);
+        access_log_lose(log, 1);
         return NULL;
     }
     return &log->lines;
