@@ -193,6 +193,7 @@ int main(void)
 
     EXPECT(nowhere >= 0);
     log_set_output(nowhere);
+    log_start_writer();
     log_init(&mesh.log, "threads");
     worker_init_main(&mesh.home);
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -217,6 +218,7 @@ int main(void)
     EXPECT(atomic_load(&values_alive) == 0);
     EXPECT(metrics_read(METRIC_CONNECTIONS_ACTIVE, LABEL_INBOUND, LABEL_MTLS) == SENDERS * MAILS);
     EXPECT(metrics_read(METRIC_CONNECTIONS_ACTIVE, LABEL_OUTBOUND, LABEL_MTLS) == SENDERS * MAILS);
+    log_stop_writer(LOG_STOP_MS);
     metrics_clear();
     (void)close(nowhere);
     (void)printf("%u letters, %d values, %d workers\n", received, VALUES, WORKERS);
