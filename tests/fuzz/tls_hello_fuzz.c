@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
 struct tls_hello {
     struct worker worker;
-    struct tls_context *context;
+    struct tls_slot slot;
 };
 
 static struct tls_hello *tls_hello_open(void)
@@ -22,13 +22,13 @@ static struct tls_hello *tls_hello_open(void)
     static struct tls_hello hello;
     struct posture posture = posture_default();
 
-    if (hello.context == NULL) {
+    if (hello.slot.current == NULL) {
         OWNED(test_ca) *root = test_ca_root("example.org");
         OWNED(identity_set) *set =
             test_ca_identity_set(root, "spiffe://example.org/ns/shop/sa/pay", 1);
 
         worker_init_main(&hello.worker);
-        if (tls_context_make(set, &posture, &hello.context, NULL) != STATUS_OK) {
+        if (tls_context_make(set, &posture, &hello.slot.current, NULL) != STATUS_OK) {
             abort();
         }
     }
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         return 0;
     }
     memory_stream_pair(&hello->worker, &plan, ends);
-    tls = tls_stream_start(&hello->worker, hello->context,
+    tls = tls_stream_start(&hello->worker, &hello->slot,
                            (at[0] & 0x40) != 0 ? TLS_CLIENT : TLS_SERVER, ends[0], NULL);
     stream_own(tls, tls_hello_told, NULL);
     stream_own(ends[1], tls_hello_told, NULL);

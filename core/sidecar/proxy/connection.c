@@ -220,8 +220,8 @@ void connection_secure(struct connection *connection, enum tls_role role, const 
     struct lane *lane = connection->lane;
 
     assert(lane->slot.current != NULL && !connection->tls);
-    connection->network = tls_stream_start(lane->worker, lane->slot.current, role,
-                                           connection->network, expected_id);
+    connection->network = tls_stream_start(lane->worker, &lane->slot, role, connection->network,
+                                           expected_id);
     connection->tls = true;
     connection->step_us = connection_now_us();
     stream_own(connection->network, connection_event, connection);

@@ -25,9 +25,10 @@ struct tls_stream {
     struct stream stream;
     struct worker *worker;       /* borrowed */
     struct stream *lower;        /* owned */
-    struct tls_context *context; /* reference */
+    struct tls_context *context; /* reference: of our side of the session */
+    const struct tls_slot *slot; /* borrowed: of the bundle that judges the peer; NULL once it has */
     SSL *ssl;
-    const char *expected_id; /* borrowed */
+    const char *expected_id; /* borrowed; NULL: none, or it was judged */
     struct tls_peer *peer;   /* owned; NULL until verified */
     uint8_t *kept;           /* owned: ciphertext that `lower` did not take; NULL nearly always */
     size_t kept_len;
@@ -155,7 +156,8 @@ static enum status tls_stream_judge(struct tls_stream *tls, const STACK_OF(CRYPT
 
         chain[i] = bytes_make(CRYPTO_BUFFER_data(one), CRYPTO_BUFFER_len(one));
     }
-    TRY(verify_peer(identity_set_bundle(tls_context_identities(tls->context)), chain, count,
+    /* I10: a handshake may be held open while a root is taken away. */
+    TRY(verify_peer(identity_set_bundle(tls_context_identities(tls->slot->current)), chain, count,
                     SSL_is_server(tls->ssl) ? VERIFY_CLIENT : VERIFY_SERVER, clock_unix_s(),
                     &verified, why));
     if (tls->expected_id != NULL && strcmp(tls->expected_id, verified.id.text) != 0) {
@@ -311,6 +313,8 @@ enum status tls_stream_handshake(struct stream *stream, struct failure *why)
     answer = SSL_do_handshake(tls->ssl);
     if (answer == 1) {
         tls->done = true;
+        tls->slot = NULL;
+        tls->expected_id = NULL;
         if (tls->in_used < tls->in_len) {
             /* Application bytes came right behind the handshake: they are read again later. */
             const uint8_t *in = worker_scratch(tls->worker, TLS_STREAM_SCRATCH_IN);
@@ -484,9 +488,10 @@ static const struct stream_ops tls_stream_ops = {
     .close = tls_stream_close,
 };
 
-struct stream *tls_stream_start(struct worker *worker, struct tls_context *context,
+struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *slot,
                                 enum tls_role role, struct stream *lower, const char *expected_id)
 {
+    struct tls_context *context = slot->current;
     struct tls_stream *tls = memory_make(sizeof *tls);
     BIO *bio;
 
@@ -495,6 +500,7 @@ struct stream *tls_stream_start(struct worker *worker, struct tls_context *conte
     tls->worker = worker;
     tls->lower = lower;
     tls->context = tls_context_ref(context);
+    tls->slot = slot;
     tls->expected_id = expected_id;
     tls->ssl =
         SSL_new(role == TLS_SERVER ? tls_context_server(context) : tls_context_client(context));

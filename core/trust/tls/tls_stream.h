@@ -4,8 +4,9 @@
  * below into the worker's scratch, BoringSSL takes it from there, and what it seals leaves the same
  * way, many records in one write. An idle session holds no buffer of ours.
  *
- * Verification is ours alone (identity/verify.h), against the bundle of the context that the session
- * began with; the library's own is never asked. Not resumed, ever: see posture.h.
+ * Verification is ours alone (identity/verify.h), against the bundle in force when the peer's
+ * certificate is judged, however long the handshake was held open; the library's own is never asked.
+ * Not resumed, ever: see posture.h.
  *
  * Source: RFC 8446. Alerts to the peer: RFC 8446 section 6.2.
  */
@@ -15,7 +16,7 @@
 #include "core/runtime/loop/worker.h"
 #include "core/runtime/net/stream.h"
 #include "core/trust/identity/verify.h"
-#include "core/trust/tls/context.h"
+#include "core/trust/tls/slot.h"
 
 struct ssl_ctx_st;
 
@@ -47,13 +48,14 @@ struct tls_agreed {
 };
 
 /*
- * tls_stream_start makes a session over `lower`, which it takes over, and a reference of its own to
- * `context`.
- *   expected_id  borrowed for the stream's life: the only identity the peer may have; NULL: any of
- *                the bundle's trust domains (policy then judges it)
+ * tls_stream_start makes a session over `lower`, which it takes over.
+ *   slot         borrowed until the handshake has ended, and not empty: we show the identity that is in
+ *                it now, the peer is judged by the bundle that is in it then
+ *   expected_id  borrowed likewise: the only identity the peer may have; NULL: any of the bundle's trust
+ *                domains (policy then judges it)
  * Own the stream (stream_own), then call tls_stream_handshake().
  */
-struct stream *tls_stream_start(struct worker *worker, struct tls_context *context,
+struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *slot,
                                 enum tls_role role, struct stream *lower,
                                 const char *expected_id);
 

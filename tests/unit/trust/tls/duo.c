@@ -37,7 +37,7 @@ static void duo_make(struct duo *duo, unsigned which, struct stream *lower, cons
     struct duo_end *end = &duo->ends[which];
 
     duo->lower[which] = lower;
-    end->stream = tls_stream_start(&duo->worker, duo->contexts[which],
+    end->stream = tls_stream_start(&duo->worker, &duo->slots[which],
                                    which == 1 ? TLS_SERVER : TLS_CLIENT, lower, expected_id);
     end->handshaking = true;
     stream_own(end->stream, duo_ready, end);
@@ -55,7 +55,7 @@ static void duo_init(struct duo *duo)
     for (unsigned i = 0; i < 2; i++) {
         OWNED(identity_set) *set = test_ca_identity_set(duo->root, ids[i], 1);
 
-        cr_assert_eq(tls_context_make(set, &posture, &duo->contexts[i], NULL), STATUS_OK);
+        cr_assert_eq(tls_context_make(set, &posture, &duo->slots[i].current, NULL), STATUS_OK);
     }
 }
 
@@ -97,7 +97,7 @@ void duo_close(struct duo *duo)
 {
     for (unsigned i = 0; i < 2; i++) {
         stream_close(&duo->ends[i].stream, false);
-        tls_context_drop(&duo->contexts[i]);
+        tls_context_drop(&duo->slots[i].current);
     }
     test_ca_drop(&duo->root);
     worker_stop(&duo->worker);

@@ -30,9 +30,9 @@ struct duo_end {
 struct duo {
     struct worker worker;
     struct test_ca *root;
-    struct tls_context *contexts[2]; /* 0: of the client, 1: of the server */
-    struct duo_end ends[2];          /* likewise */
-    struct stream *lower[2];         /* borrowed by the ends */
+    struct tls_slot slots[2]; /* 0: of the client, 1: of the server */
+    struct duo_end ends[2];   /* likewise */
+    struct stream *lower[2];  /* borrowed by the ends */
 };
 
 /* duo_open makes both sessions; the client expects `expected_id` (NULL: anybody). */

@@ -450,10 +450,34 @@ Test(tls_stream, a_swap_disturbs_nobody_who_has_begun)
     duo_open(&duo, &tls_plain_plan, NULL);
     duo_handshake(&duo);
     next = test_ca_identity_set(duo.root, DUO_SERVER_ID, 2);
-    tls_context_drop(&duo.contexts[1]);
-    cr_assert_eq(tls_context_make(next, &posture, &duo.contexts[1], NULL), STATUS_OK);
+    tls_context_drop(&duo.slots[1].current);
+    cr_assert_eq(tls_context_make(next, &posture, &duo.slots[1].current, NULL), STATUS_OK);
     cr_assert_eq(stream_write(duo.ends[1].stream, bytes_of("still"), &len, NULL), STATUS_OK);
     cr_assert_eq(tls_read(&duo, 0, &len, NULL), STATUS_OK);
     cr_assert_eq(len, 5);
+    duo_close(&duo);
+}
+
+/* Our server has seen the client's hello; then a bundle without his root is put in force. */
+Test(tls_stream, I10_a_handshake_held_open_is_judged_by_the_bundle_in_force_at_its_end)
+{
+    struct memory_stream_plan slow = {.room = 65536, .chunk = 16};
+    struct posture posture = posture_default();
+    OWNED(test_ca) *other = test_ca_root("example.org");
+    OWNED(identity_set) *next = test_ca_identity_set(other, DUO_SERVER_ID, 2);
+    struct tls_context *renewed = NULL;
+    struct duo duo;
+
+    duo_open(&duo, &slow, NULL);
+    while (memory_stream_waiting(duo.lower[0]) == 0) { /* until the server answers */
+        cr_assert(duo.ends[1].handshaking);
+        duo_turn(&duo);
+    }
+    cr_assert_eq(tls_context_make(next, &posture, &renewed, NULL), STATUS_OK);
+    slot_swap(&duo.slots[1], renewed);
+    duo_handshake(&duo);
+    cr_assert_eq(duo.ends[0].status, STATUS_OK, "what we show is what was in force at the start");
+    cr_assert_eq(duo.ends[1].status, STATUS_UNTRUSTED);
+    cr_assert_str_eq(duo.ends[1].why.reason, "verify/untrusted-root");
     duo_close(&duo);
 }
