@@ -11,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "core/runtime/telemetry/metrics.h"
 #include "core/sidecar/discovery/decode.h"
 
 enum { PROXY_RIG_LIMIT_MS = 5000, PROXY_RIG_CONNECTIONS = 64 };
@@ -86,7 +87,7 @@ static int proxy_rig_port(struct address *out_at)
 
 /* ---- the rig ---- */
 
-static void proxy_rig_turns(struct proxy_rig *rig, int count)
+void proxy_rig_turns(struct proxy_rig *rig, int count)
 {
     for (int i = 0; i < count; i++) {
         (void)uv_run(&rig->home.loop, UV_RUN_NOWAIT);
@@ -153,6 +154,7 @@ void proxy_rig_open(struct proxy_rig *rig, const struct proxy_rig_plan *plan)
     options.forwards = rig->forwards;
     options.lane.access = &rig->sink;
     options.lane.has_mesh = plan->mesh != NULL;
+    options.lane.admission = plan->admission;
     options.lane.workload = plan->mesh == NULL ? NULL : "shop/pay";
     for (int i = 0; i < LANE_LIMITS; i++) {
         options.lane.limit_ms[i] = plan->limit_ms == 0 ? PROXY_RIG_LIMIT_MS : plan->limit_ms;
@@ -202,10 +204,20 @@ bool proxy_rig_idle(struct proxy_rig *rig)
 
 int proxy_rig_dial(struct proxy_rig *rig, unsigned which)
 {
+    return proxy_rig_dial_from(rig, which, "127.0.0.1");
+}
+
+int proxy_rig_dial_from(struct proxy_rig *rig, unsigned which, const char *source)
+{
     const struct address *to = &rig->forwards[which].listen;
     struct timeval limit = {.tv_sec = PROXY_RIG_LIMIT_MS / 1000};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct address from;
+    struct ip ip;
 
+    cr_assert(ip_parse(bytes_of(source), &ip));
+    from = address_of_ip(&ip, 0);
+    cr_assert_eq(bind(fd, &from.at.any, from.len), 0);
     cr_assert(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
     cr_assert(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
     cr_assert_eq(connect(fd, &to->at.any, to->len), 0, "%s", strerror(errno));
@@ -270,6 +282,25 @@ bool proxy_rig_echo(int fd, size_t len)
         }
     }
     return recv(fd, in, 1, 0) == 0;
+}
+
+int64_t proxy_rig_reason(const char *reason)
+{
+    CLEARED(buffer) page = {0};
+    char mark[96];
+    int64_t count = 0;
+
+    buffer_init(&page, (size_t)4 << 20);
+    (void)snprintf(mark, sizeof mark, "reason=\"%s\"", reason);
+    cr_assert_eq(metrics_render(METRICS_PROXY, &page, NULL), STATUS_OK);
+    cr_assert_eq(buffer_add(&page, bytes_make("", 1)), STATUS_OK);
+    for (char *line = strtok((char *)page.at, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        if (strncmp(line, "signet_connections_closed_total{", 32) == 0 &&
+            strstr(line, mark) != NULL) {
+            count += strtoll(strrchr(line, ' ') + 1, NULL, 10);
+        }
+    }
+    return count;
 }
 
 char *proxy_rig_log(struct proxy_rig *rig)

@@ -45,6 +45,7 @@ struct proxy_rig_plan {
     bool no_identity;      /* the first identity is the test's business */
     uint32_t limit_ms;     /* of every state; 0: 5000 */
     bool no_app;           /* nobody listens where the application should */
+    struct admission_limits admission; /* zeroed: the defaults */
 };
 
 void proxy_rig_open(struct proxy_rig *rig, const struct proxy_rig_plan *plan);
@@ -60,6 +61,15 @@ void proxy_rig_mesh(struct proxy_rig *rig, const char *yaml);
 
 /* proxy_rig_dial connects to a listener of the proxy: index of `forwards`. */
 int proxy_rig_dial(struct proxy_rig *rig, unsigned which);
+
+/* proxy_rig_dial_from does so from another address of loopback, such as 127.0.0.2. */
+int proxy_rig_dial_from(struct proxy_rig *rig, unsigned which, const char *source);
+
+/* proxy_rig_turns lets the main loop turn `count` times, a millisecond apart. */
+void proxy_rig_turns(struct proxy_rig *rig, int count);
+
+/* proxy_rig_reason is how many connections ended for that reason, ever. */
+int64_t proxy_rig_reason(const char *reason);
 
 /* proxy_rig_idle waits until no connection is alive; false after five seconds. */
 bool proxy_rig_idle(struct proxy_rig *rig);

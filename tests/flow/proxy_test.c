@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "core/runtime/base/memory.h"
-#include "core/runtime/telemetry/metrics.h"
 #include "tests/flow/proxy_rig.h"
 #include "tests/support/suite.h"
 
@@ -46,25 +45,6 @@ static char *proxy_mesh_for(const char *principal)
                          proxy_mesh_head, principal);
 }
 
-static int64_t proxy_reason_count(const char *reason)
-{
-    CLEARED(buffer) page = {0};
-    char mark[96];
-    int64_t count = 0;
-
-    buffer_init(&page, (size_t)4 << 20);
-    (void)snprintf(mark, sizeof mark, "reason=\"%s\"", reason);
-    cr_assert_eq(metrics_render(METRICS_PROXY, &page, NULL), STATUS_OK);
-    cr_assert_eq(buffer_add(&page, bytes_make("", 1)), STATUS_OK);
-    for (char *line = strtok((char *)page.at, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        if (strncmp(line, "signet_connections_closed_total{", 32) == 0 &&
-            strstr(line, mark) != NULL) {
-            count += strtoll(strrchr(line, ' ') + 1, NULL, 10);
-        }
-    }
-    return count;
-}
-
 Test(proxy, bytes_go_through_both_sidecars_and_come_back)
 {
     static const size_t lens[] = {1, 5, 16384, 16385, 1000000, 6000000};
@@ -93,7 +73,7 @@ Test(proxy, a_server_of_the_wrong_identity_gets_no_byte)
     cr_assert(proxy_rig_ends(fd));
     (void)close(fd);
     cr_assert(proxy_rig_idle(&rig));
-    cr_assert_eq(proxy_reason_count("tls/peer-identity"), 1);
+    cr_assert_eq(proxy_rig_reason("tls/peer-identity"), 1);
     cr_assert_eq(atomic_load(&rig.app.accepted), 0);
     proxy_rig_close(&rig);
 }
@@ -127,9 +107,9 @@ Test(proxy, I23_nobody_without_a_certificate_reaches_the_application)
     }
     cr_assert(proxy_rig_idle(&rig));
     cr_assert_eq(atomic_load(&rig.app.accepted), 0);
-    cr_assert_eq(proxy_reason_count("tls/not-tls"), PROXY_MANY);
-    cr_assert_eq(proxy_reason_count("tls/no-certificate"), PROXY_MANY);
-    cr_assert_eq(proxy_reason_count("tls/closed-early") + proxy_reason_count("tcp/reset"),
+    cr_assert_eq(proxy_rig_reason("tls/not-tls"), PROXY_MANY);
+    cr_assert_eq(proxy_rig_reason("tls/no-certificate"), PROXY_MANY);
+    cr_assert_eq(proxy_rig_reason("tls/closed-early") + proxy_rig_reason("tcp/reset"),
                  2 * PROXY_MANY);
     proxy_rig_close(&rig);
 }
@@ -156,7 +136,7 @@ Test(proxy, I23_whom_policy_denies_never_reaches_the_application_and_is_told_so)
     }
     cr_assert(proxy_rig_idle(&rig));
     cr_assert_eq(atomic_load(&rig.app.accepted), 0);
-    cr_assert_eq(proxy_reason_count("deny/no-match"), PROXY_MANY);
+    cr_assert_eq(proxy_rig_reason("deny/no-match"), PROXY_MANY);
     cr_assert(proxy_rig_tls(&client, proxy_rig_dial(&rig, 0), allowed));
     cr_assert_eq(SSL_write(client.ssl, "hello", 5), 5);
     cr_assert_eq(SSL_read(client.ssl, word, 5), 5);
@@ -182,8 +162,8 @@ Test(proxy, I23_a_listener_for_one_peer_takes_no_other)
     cr_assert(proxy_rig_ends(fd));
     (void)close(fd);
     cr_assert(proxy_rig_idle(&rig));
-    cr_assert_eq(proxy_reason_count("deny/peer"), 1);
-    cr_assert_eq(proxy_reason_count("peer/access-denied"), 1);
+    cr_assert_eq(proxy_rig_reason("deny/peer"), 1);
+    cr_assert_eq(proxy_rig_reason("peer/access-denied"), 1);
     cr_assert_eq(atomic_load(&rig.app.accepted), 0);
     proxy_rig_close(&rig);
 }
@@ -205,7 +185,7 @@ Test(proxy, half_a_hello_and_silence_end_at_the_limit)
         (void)close(fds[i]);
     }
     cr_assert(proxy_rig_idle(&rig));
-    cr_assert_eq(proxy_reason_count("inbound/handshake-late"), 20);
+    cr_assert_eq(proxy_rig_reason("inbound/handshake-late"), 20);
     proxy_rig_close(&rig);
 }
 
@@ -226,8 +206,8 @@ Test(proxy, a_peer_that_never_answers_is_left_at_the_limit)
         (void)close(fds[i]);
     }
     cr_assert(proxy_rig_idle(&rig));
-    shaking = proxy_reason_count("outbound/handshake-late");
-    dialling = proxy_reason_count("dial/timeout") + proxy_reason_count("outbound/peer-late");
+    shaking = proxy_rig_reason("outbound/handshake-late");
+    dialling = proxy_rig_reason("dial/timeout") + proxy_rig_reason("outbound/peer-late");
     cr_assert_gt(shaking, 0);
     cr_assert_gt(dialling, 0);
     cr_assert_eq(shaking + dialling, 6);
@@ -247,8 +227,8 @@ Test(proxy, I23_without_an_identity_nothing_passes_and_the_wait_is_bounded)
         (void)close(fd);
     }
     cr_assert(proxy_rig_idle(&rig));
-    cr_assert_eq(proxy_reason_count("inbound/no-identity"), 1);
-    cr_assert_eq(proxy_reason_count("outbound/no-identity"), 1);
+    cr_assert_eq(proxy_rig_reason("inbound/no-identity"), 1);
+    cr_assert_eq(proxy_rig_reason("outbound/no-identity"), 1);
     cr_assert_eq(atomic_load(&rig.app.accepted), 0);
     proxy_rig_close(&rig);
 }
@@ -305,7 +285,7 @@ Test(proxy, an_application_that_is_not_there_is_a_refused_dial)
     cr_assert(proxy_rig_ends(fd));
     (void)close(fd);
     cr_assert(proxy_rig_idle(&rig));
-    cr_assert_eq(proxy_reason_count("dial/refused"), 1);
+    cr_assert_eq(proxy_rig_reason("dial/refused"), 1);
     proxy_rig_close(&rig);
 }
 
@@ -357,7 +337,7 @@ Test(proxy, a_reset_of_the_client_reaches_the_application)
     cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
     (void)close(fd);
     cr_assert(proxy_rig_idle(&rig));
-    cr_assert_eq(proxy_reason_count("tcp/reset"), 2);
+    cr_assert_eq(proxy_rig_reason("tcp/reset"), 2);
     proxy_rig_close(&rig);
 }
 

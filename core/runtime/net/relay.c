@@ -196,6 +196,12 @@ void relay_start(struct relay *relay, struct worker *worker, struct stream *a, s
     relay_run(relay, 3, 0);
 }
 
+void relay_end(struct relay *relay, unsigned way)
+{
+    relay->way[way].from_ended = true;
+    relay_run(relay, 1u << way, 0);
+}
+
 void relay_clear(struct relay *relay)
 {
     for (int i = 0; i < 2; i++) {

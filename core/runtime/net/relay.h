@@ -43,6 +43,12 @@ struct relay {
 void relay_start(struct relay *relay, struct worker *worker, struct stream *a, struct stream *b,
                  void (*done)(struct relay *relay, enum status status, const struct failure *why));
 
+/*
+ * relay_end ends one way (0: a to b, 1: b to a) as though its source had ended, behind what is kept; the
+ * other way goes on until its own end. done() may come from inside the call.
+ */
+void relay_end(struct relay *relay, unsigned way);
+
 /* relay_clear frees what is kept; call it when the relay is over or given up, before the streams go. */
 void relay_clear(struct relay *relay);
 

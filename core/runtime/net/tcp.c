@@ -242,3 +242,10 @@ int tcp_fd(const struct stream *stream)
 {
     return tcp_of(stream)->fd;
 }
+
+void tcp_acknowledge(int fd)
+{
+    int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on); /* fails on a unix socket */
+}

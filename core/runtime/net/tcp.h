@@ -25,4 +25,11 @@ int tcp_fd(const struct stream *stream);
  */
 int tcp_error(struct stream *stream);
 
+/*
+ * tcp_acknowledge asks the system to acknowledge at once what it has of this socket, instead of waiting
+ * for an answer to carry it: a peer with Nagle's algorithm holds his next bytes back until then.
+ * Source: tcp(7), TCP_QUICKACK.
+ */
+void tcp_acknowledge(int fd);
+
 #endif

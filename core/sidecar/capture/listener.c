@@ -10,11 +10,13 @@
 
 #include "core/runtime/base/memory.h"
 #include "core/runtime/loop/timer.h"
+#include "core/runtime/telemetry/metrics.h"
 
 enum {
     LISTENER_BACKLOG = 4096,
-    LISTENER_BATCH = 64,     /* accepted in one turn of the loop; then the others' events come first */
-    LISTENER_PAUSE_MS = 100, /* when the process is out of descriptors */
+    LISTENER_SPARE_LEAST = 64,
+    LISTENER_BATCH = 16,     /* accepted in one turn of the loop; then the others' events come first */
+    LISTENER_PAUSE_MS = 100, /* while nobody may be accepted */
 };
 
 struct listener {
@@ -24,7 +26,7 @@ struct listener {
     struct timer pause;
     int fd;
     int open_handles;
-    listener_accepted_fn accepted;
+    const struct listener_events *events;
     void *user;
 };
 
@@ -121,13 +123,25 @@ static void listener_resume(struct timer *timer, void *user)
 }
 
 /* The backlog holds what comes; spinning on it would keep the others from ending. */
-static void listener_rest(struct listener *listener)
+static void listener_rest(struct listener *listener, const char *reason)
 {
+    metrics_add_reason(listener->worker->index, METRIC_ACCEPTS_HELD, LABEL_NONE, LABEL_NONE, reason,
+                       1);
     (void)uv_poll_stop(&listener->poll);
     timer_start(&listener->pause, LISTENER_PAUSE_MS, 0);
 }
 
-/* An eighth of the descriptors that the process may have, 64 at least, is not for accepted connections. */
+unsigned listener_spare_fds(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX ||
+        files.rlim_cur / 8 < LISTENER_SPARE_LEAST) {
+        return LISTENER_SPARE_LEAST;
+    }
+    return (unsigned)files.rlim_cur / 8;
+}
+
 static int listener_most_fd(void)
 {
     struct rlimit files;
@@ -135,7 +149,12 @@ static int listener_most_fd(void)
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) {
         return INT_MAX;
     }
-    return (int)(files.rlim_cur - (files.rlim_cur / 8 > 64 ? files.rlim_cur / 8 : 64));
+    return (int)files.rlim_cur - (int)listener_spare_fds();
+}
+
+static const char *listener_held(const struct listener *listener)
+{
+    return listener->events->held == NULL ? NULL : listener->events->held(listener->user);
 }
 
 static void listener_readable(uv_poll_t *poll, int status, int events)
@@ -147,22 +166,29 @@ static void listener_readable(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < LISTENER_BATCH && listener->fd >= 0; i++) {
         struct sockaddr_storage at;
         socklen_t len = sizeof at;
-        int fd = accept4(listener->fd, (struct sockaddr *)&at, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const char *held = listener_held(listener);
+        int fd;
+
+        if (held != NULL) {
+            listener_rest(listener, held);
+            return;
+        }
+        fd = accept4(listener->fd, (struct sockaddr *)&at, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= listener->most_fd) {
             /* Strangers who hold connections open must not take the descriptors that we need ourselves. */
             (void)close(fd);
-            listener_rest(listener);
+            listener_rest(listener, "limit/descriptors");
             return;
         }
         if (fd >= 0) {
             struct address peer = address_of_sockaddr((struct sockaddr *)&at, len);
 
-            listener->accepted(listener->user, fd, &peer);
+            listener->events->accepted(listener->user, fd, &peer);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            listener_rest(listener);
+            listener_rest(listener, "limit/descriptors");
             return;
         }
         if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
@@ -171,15 +197,15 @@ static void listener_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
-struct listener *listener_start(struct worker *worker, int fd, listener_accepted_fn accepted,
-                                void *user)
+struct listener *listener_start(struct worker *worker, int fd,
+                                const struct listener_events *events, void *user)
 {
     struct listener *listener = memory_make(sizeof *listener);
 
     listener->worker = worker;
     listener->fd = fd;
     listener->most_fd = listener_most_fd();
-    listener->accepted = accepted;
+    listener->events = events;
     listener->user = user;
     listener->open_handles = 2;
     timer_init(&listener->pause, &worker->loop, listener_resume, listener);

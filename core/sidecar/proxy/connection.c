@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "core/runtime/base/memory.h"
-#include "core/runtime/json/writer.h"
 #include "core/runtime/net/linger.h"
 #include "core/runtime/net/tcp.h"
 #include "core/sidecar/proxy/record.h"
@@ -22,6 +21,7 @@ struct connection *connection_make(struct lane *lane, enum connection_direction 
     struct stream *accepted = tcp_start(lane->worker, fd);
 
     connection->lane = lane;
+    connection->accepted_fd = fd;
     connection->direction = (uint8_t)direction;
     connection->snapshot = lane->snapshot == NULL ? NULL : snapshot_ref(lane->snapshot);
     connection->peer_ip = address_ip(peer);
@@ -33,7 +33,8 @@ struct connection *connection_make(struct lane *lane, enum connection_direction 
     } else {
         connection->app = accepted;
     }
-    atomic_fetch_add_explicit(&lane->table.num_live, 1, memory_order_relaxed);
+    connection_table_add(&lane->table, connection, &connection->slot);
+    lane_count_live(lane, 1);
     metrics_add(lane->worker->index, METRIC_CONNECTIONS_ACCEPTED, record_direction(connection),
                 LABEL_NONE, 1);
     return connection;
@@ -65,6 +66,9 @@ static void connection_enter(struct connection *connection, enum connection_stat
     struct connection_table *table = &connection->lane->table;
 
     connection_wait_ends(connection, LABEL_OK);
+    if (connection->state == CONNECTION_HANDSHAKE) {
+        lane_leave(connection->lane, &connection->ticket);
+    }
     list_remove(&connection->link);
     connection->state = (uint8_t)state;
     connection->entered_ms = worker_now_ms(connection->lane->worker);
@@ -80,7 +84,10 @@ static void connection_end(struct connection *connection, enum status status,
     connection_wait_ends(connection, LABEL_FAILED);
     record_end(connection, status, why);
     list_remove(&connection->link);
-    atomic_fetch_sub_explicit(&connection->lane->table.num_live, 1, memory_order_relaxed);
+    list_remove(&connection->due);
+    lane_leave(connection->lane, &connection->ticket);
+    connection_table_remove(&connection->lane->table, connection->slot);
+    lane_count_live(connection->lane, -1);
     relay_clear(&connection->relay);
     dial_cancel(&connection->dial);
     if (status != STATUS_OK && connection->tls && connection->state != CONNECTION_RELAY) {
@@ -91,6 +98,7 @@ static void connection_end(struct connection *connection, enum status status,
     /* An application that waits for a peer which cannot be reached learns it as a reset. */
     stream_close(&connection->app, status != STATUS_OK);
     snapshot_drop(&connection->snapshot);
+    rule_note_give(&connection->lane->rules, &connection->rule);
     free(connection->dial_why);
     free(connection);
 }
@@ -100,11 +108,23 @@ void connection_fail(struct connection *connection, enum status status, const st
     connection_end(connection, status == STATUS_OK ? STATUS_IO : status, why);
 }
 
+/* A piece of handshake is costly: it is done from the lane's line, in turns with established flows. */
+static bool connection_waits_for_turn(struct connection *connection)
+{
+    if (connection->state != CONNECTION_HANDSHAKE || lane_in_turn(connection->lane)) {
+        return false;
+    }
+    stream_interest(connection->network, 0); /* what it told is known: no need to hear it again */
+    lane_ask_turn(connection->lane, &connection->due);
+    connection_table_watch(&connection->lane->table);
+    return true;
+}
+
 void connection_advance(struct connection *connection)
 {
     struct connection_table *table = &connection->lane->table;
 
-    for (;;) {
+    while (!connection_waits_for_turn(connection)) {
         struct failure why = {0};
         bool first = connection->state == CONNECTION_IDENTITY;
         const struct connection_step *step = &connection->steps[connection->state];
@@ -215,6 +235,33 @@ void connection_forget_dial(struct connection *connection)
     connection->dial_why = NULL;
 }
 
+int connection_admit(struct connection *connection, struct failure *why)
+{
+    struct lane *lane = connection->lane;
+    enum admission_answer answer = ADMISSION_WAITS;
+
+    if (connection->ticket.source == NULL) {
+        answer = lane_admit(lane, &connection->ticket, &connection->peer_ip);
+    } else if (connection->ticket.admitted) {
+        answer = ADMISSION_GRANTED;
+    }
+    if (answer == ADMISSION_FULL) {
+        return STEP_FAIL(fail(why, STATUS_LIMIT, "limit/waiting",
+                              "%u connections wait for a handshake already",
+                              lane->admission.waiting));
+    }
+    if (answer == ADMISSION_WAITS) {
+        stream_interest(connection->network, 0);
+        return STEP_WAIT; /* the lane resumes us when it is our turn */
+    }
+    if (!lane_has_identity(lane)) { /* it has ended while we waited */
+        lane_leave(lane, &connection->ticket);
+        return CONNECTION_IDENTITY;
+    }
+    connection_secure(connection, TLS_SERVER, NULL);
+    return CONNECTION_HANDSHAKE;
+}
+
 void connection_secure(struct connection *connection, enum tls_role role, const char *expected_id)
 {
     struct lane *lane = connection->lane;
@@ -251,50 +298,37 @@ static void connection_relay_done(struct relay *relay, enum status status,
     connection_end(connection, status, why);
 }
 
+bool connection_end_idle(struct connection *connection, uint64_t idle_ms)
+{
+    uint64_t bytes = connection->relay.way[0].bytes + connection->relay.way[1].bytes;
+    uint64_t now_ms = worker_now_ms(connection->lane->worker);
+
+    if (connection->seen_ms == 0 || bytes != connection->seen_bytes) {
+        connection->seen_bytes = bytes;
+        connection->seen_ms = now_ms;
+        return false;
+    }
+    if (connection->ending || idle_ms == UINT64_MAX || now_ms - connection->seen_ms < idle_ms) {
+        return false;
+    }
+    connection->ending = true;
+    /* Way 1 leads to the network, way 0 to the application. May free the connection. */
+    relay_end(&connection->relay, connection->direction == CONNECTION_INBOUND ? 1 : 0);
+    return true;
+}
+
 int connection_relay(struct connection *connection, struct failure *why)
 {
     (void)why;
     if (!connection->shown) {
         connection->shown = true;
         record_open(connection);
+        /* From here on it may live for weeks: it does not keep a mesh of old alive. */
+        connection->endpoint.workload = NULL;
+        snapshot_drop(&connection->snapshot);
         /* May end, and free, the connection: STEP_WAIT touches it no more. */
         relay_start(&connection->relay, connection->lane->worker, connection->network,
                     connection->app, connection_relay_done);
     }
     return STEP_WAIT;
-}
-
-void connection_describe(const struct connection *connection, struct json_writer *json)
-{
-    uint64_t now_ms = worker_now_ms(connection->lane->worker);
-    const struct tls_peer *peer = connection_peer(connection);
-    struct address from = address_of_ip(&connection->peer_ip, connection->peer_port);
-    struct address to = address_of_ip(&connection->to_ip, connection->to_port);
-    const struct identity_set *own = connection->lane->slot.current == NULL
-                                         ? NULL
-                                         : tls_context_identities(connection->lane->slot.current);
-    char text[ADDRESS_TEXT_MAX];
-    char rule[DECIDING_RULE_TEXT_MAX];
-
-    json_open_object(json, NULL);
-    json_put_uint(json, "id", connection->id);
-    json_put_text(json, "direction",
-                  connection_direction_word((enum connection_direction)connection->direction));
-    json_put_text(json, "state", connection_state_word((enum connection_state)connection->state));
-    json_put_uint(json, "state_ms", now_ms - connection->entered_ms);
-    json_put_uint(json, "age_ms", now_ms - connection->opened_ms);
-    json_put_text(json, "transport", connection->tls ? "mtls" : "plaintext");
-    json_put_text(json, "peer", address_print(&from, text));
-    json_put_text(json, "destination", connection->to_port == 0 ? NULL : address_print(&to, text));
-    json_put_text(json, "local_identity",
-                  connection->tls && own != NULL ? svid_id(identity_set_svid(own))->text : NULL);
-    json_put_text(json, "peer_identity", peer == NULL ? NULL : peer->id);
-    json_put_uint(json, "received_bytes", connection->relay.way[0].bytes);
-    json_put_uint(json, "sent_bytes", connection->relay.way[1].bytes);
-    json_put_text(json, "reason", connection->reason);
-    if (connection->rule.policy != NULL) {
-        deciding_rule_print(&connection->rule, rule);
-        json_put_text(json, "rule", rule);
-    }
-    json_close_object(json);
 }

@@ -18,7 +18,6 @@
 #include "core/trust/tls/tls_stream.h"
 
 struct connection;
-struct json_writer;
 
 /* What a step answers: a state to go to (>= 0), or one of these. */
 enum {
@@ -39,18 +38,22 @@ struct connection_step {
 
 struct connection {
     struct list_link link; /* in its lane's table */
+    struct list_link due;  /* in its lane's line, while its handshake waits for its turn */
+    struct admission_ticket ticket; /* inbound: its place among the handshakes */
     struct lane *lane;
     const struct connection_step *steps; /* of its direction, one per state */
     const struct forward *forward;       /* borrowed from the options; NULL: captured */
-    struct snapshot *snapshot;           /* reference: what was true when it began; or NULL */
+    struct snapshot *snapshot; /* reference: what was true when it began; NULL: none yet, or it relays */
     struct snapshot_endpoint endpoint; /* outbound: where to, when has_endpoint; borrows of snapshot */
     struct stream *network; /* owned; towards the network: TLS once it has begun */
     struct stream *app;     /* owned; towards the application */
     struct dial *dial;      /* owned; while one is running */
     struct relay relay;
     const char *reason;        /* verdict's reason, a literal; NULL before the verdict */
-    struct deciding_rule rule; /* borrowed from the snapshot's policy */
+    struct rule_note *rule; /* reference: what the verdict stands on; NULL: no rule decided */
     uint64_t id;
+    uint64_t seen_bytes; /* in a drain: relayed when it was last looked at, */
+    uint64_t seen_ms;    /* and since when it is so; 0: not looked at yet */
     uint64_t opened_ms;  /* worker's clock */
     uint64_t entered_ms; /* when `state` began */
     uint64_t step_us;    /* uv_hrtime in us when handshake or dial began */
@@ -58,6 +61,8 @@ struct connection {
     uint32_t dial_us;
     struct ip peer_ip; /* who opened the connection */
     struct ip to_ip;   /* where it was going */
+    uint32_t slot;     /* its place in the lane's table */
+    int accepted_fd;   /* of the stream it came with, which owns it */
     uint16_t peer_port;
     uint16_t to_port;
     uint8_t direction; /* enum connection_direction */
@@ -69,6 +74,7 @@ struct connection {
     bool has_endpoint;
     bool tls;          /* `network` is a TLS stream */
     bool shown;        /* counted and logged as open */
+    bool ending;       /* told the one who opened it that nothing more comes */
     bool waits;        /* counted as waiting for the first certificate or mesh */
     struct failure *dial_why; /* owned; how the last dial failed; NULL nearly always */
 };
@@ -104,6 +110,12 @@ enum status connection_dialled(struct connection *connection, struct failure *wh
 /* connection_forget_dial lets a failed dial be followed by another. */
 void connection_forget_dial(struct connection *connection);
 
+/*
+ * connection_admit is the step CONNECTION_ADMIT: goes on to CONNECTION_HANDSHAKE with a place among
+ * the handshakes, or waits for one, unread. STATUS_LIMIT "limit/waiting" when too many wait already.
+ */
+int connection_admit(struct connection *connection, struct failure *why);
+
 /* connection_secure begins TLS on the network stream with the lane's present context, which exists. */
 void connection_secure(struct connection *connection, enum tls_role role, const char *expected_id);
 
@@ -113,10 +125,13 @@ enum status connection_handshake(struct connection *connection, struct failure *
 /* connection_peer is the verified peer, or NULL for plaintext and before the handshake's end. */
 const struct tls_peer *connection_peer(const struct connection *connection);
 
+/*
+ * connection_end_idle is for a drain: when no byte was relayed for `idle_ms`, the one who opened it is
+ * told that nothing more comes, and then ends it himself. True when that was done now.
+ */
+bool connection_end_idle(struct connection *connection, uint64_t idle_ms);
+
 /* connection_relay is the last step: shows it as open, and pumps until both sides have ended. */
 int connection_relay(struct connection *connection, struct failure *why);
-
-/* connection_describe appends a JSON object about it to the writer's open array. */
-void connection_describe(const struct connection *connection, struct json_writer *json);
 
 #endif

@@ -20,6 +20,7 @@ void connection_table_init(struct connection_table *table, struct worker *worker
             list_init(&table->lists[i][k]);
         }
     }
+    table->slots = (struct connection_slots){0};
     atomic_init(&table->num_live, 0);
     table->worker = worker;
     table->swept = swept;
@@ -31,6 +32,19 @@ void connection_table_init(struct connection_table *table, struct worker *worker
 void connection_table_close(struct connection_table *table)
 {
     timer_close(&table->sweep, NULL);
+}
+
+void connection_table_add(struct connection_table *table, struct connection *connection,
+                          uint32_t *out_slot)
+{
+    *out_slot = connection_slots_add(&table->slots, connection);
+    atomic_store_explicit(&table->num_live, table->slots.live, memory_order_relaxed);
+}
+
+void connection_table_remove(struct connection_table *table, uint32_t slot)
+{
+    connection_slots_remove(&table->slots, slot);
+    atomic_store_explicit(&table->num_live, table->slots.live, memory_order_relaxed);
 }
 
 void connection_table_watch(struct connection_table *table)
@@ -52,8 +66,9 @@ const char *connection_state_word(enum connection_state state)
     static const char *const words[CONNECTION_STATES] = {
         [CONNECTION_ROUTE] = "route",         [CONNECTION_IDENTITY] = "identity",
         [CONNECTION_HEAR] = "hear",           [CONNECTION_SNIFF] = "sniff",
-        [CONNECTION_HANDSHAKE] = "handshake", [CONNECTION_AUTHORIZE] = "authorize",
-        [CONNECTION_DIAL] = "dial",           [CONNECTION_RELAY] = "relay",
+        [CONNECTION_ADMIT] = "admit",         [CONNECTION_HANDSHAKE] = "handshake",
+        [CONNECTION_AUTHORIZE] = "authorize", [CONNECTION_DIAL] = "dial",
+        [CONNECTION_RELAY] = "relay",
     };
 
     return words[state];

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/runtime/net/tcp.h"
 #include "core/sidecar/capture/original_dst.h"
 #include "core/sidecar/capture/sniff.h"
 #include "core/sidecar/proxy/connection.h"
@@ -82,8 +83,7 @@ static int inbound_identity(struct connection *connection, struct failure *why)
     if (!lane_has_identity(lane)) {
         return STEP_WAIT; /* the lane resumes us when a certificate is here */
     }
-    connection_secure(connection, TLS_SERVER, NULL);
-    return CONNECTION_HANDSHAKE;
+    return CONNECTION_ADMIT;
 }
 
 static void inbound_dial_now(struct connection *connection)
@@ -222,6 +222,13 @@ static int inbound_handshake(struct connection *connection, struct failure *why)
 {
     enum status status = connection_handshake(connection, why);
 
+    if (status == STATUS_WAIT || status == STATUS_OK) {
+        /*
+         * A client with Nagle's algorithm holds the rest of its certificate, or its first request behind
+         * Finished, until we acknowledge: 40 ms that we have no answer to send with.
+         */
+        tcp_acknowledge(connection->accepted_fd);
+    }
     if (status == STATUS_WAIT) {
         return STEP_WAIT;
     }
@@ -246,7 +253,6 @@ static enum status inbound_judge(struct connection *connection, struct failure *
     const struct tls_peer *peer = connection_peer(connection);
     struct decision decision;
     struct facts facts;
-    char rule[DECIDING_RULE_TEXT_MAX];
     const char *who = peer == NULL ? "an anonymous caller" : peer->id;
 
     if (connection->forward != NULL && connection->forward->peer_id != NULL &&
@@ -267,13 +273,13 @@ static enum status inbound_judge(struct connection *connection, struct failure *
     }
     evaluate(self->policy, &facts, &decision);
     connection->reason = decision.reason;
-    connection->rule = decision.rule;
+    rule_note_give(&connection->lane->rules, &connection->rule);
+    connection->rule = rule_note_take(&connection->lane->rules, &decision.rule);
     if (decision.allowed) {
         return STATUS_OK;
     }
-    deciding_rule_print(&decision.rule, rule);
     return fail(why, STATUS_DENIED, decision.reason, "%s may not call port %u (rule: %s)", who,
-                connection->to_port, rule);
+                connection->to_port, connection->rule == NULL ? "none" : connection->rule->text);
 }
 
 static int inbound_authorize(struct connection *connection, struct failure *why)
@@ -314,6 +320,7 @@ static const struct connection_step inbound_steps[CONNECTION_STATES] = {
     [CONNECTION_IDENTITY] = {inbound_identity, LANE_LIMIT_IDENTITY, "inbound/no-identity", NULL},
     [CONNECTION_HEAR] = {inbound_hear, LANE_LIMIT_HEAR, "inbound/silent", inbound_hear_passed},
     [CONNECTION_SNIFF] = {inbound_sniff, LANE_LIMIT_SNIFF, "inbound/silent", inbound_sniff_passed},
+    [CONNECTION_ADMIT] = {connection_admit, LANE_LIMIT_HANDSHAKE, "limit/handshakes", NULL},
     [CONNECTION_HANDSHAKE] = {inbound_handshake, LANE_LIMIT_HANDSHAKE, "inbound/handshake-late",
                               NULL},
     [CONNECTION_AUTHORIZE] = {inbound_authorize, LANE_NO_LIMIT, NULL, NULL},

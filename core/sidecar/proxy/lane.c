@@ -2,6 +2,7 @@
 #include "core/sidecar/proxy/lane.h"
 
 #include "core/runtime/base/clock.h"
+#include "core/runtime/telemetry/metrics.h"
 #include "core/sidecar/proxy/connection.h"
 
 static struct connection *lane_connection(struct list_link *link)
@@ -45,12 +46,98 @@ static void lane_check_limits(void *user)
     }
 }
 
+/* ---- handshakes: who may begin one, and whose turn it is ---- */
+
+/* The gauges, after each change. */
+static void lane_show_admission(struct lane *lane, unsigned half_open, unsigned waiting)
+{
+    unsigned shard = lane->worker->index;
+
+    metrics_gauge_add(shard, METRIC_HANDSHAKES_HALF_OPEN, LABEL_NONE, LABEL_NONE,
+                      (int64_t)lane->admission.half_open - half_open);
+    metrics_gauge_add(shard, METRIC_HANDSHAKES_WAITING, LABEL_NONE, LABEL_NONE,
+                      (int64_t)lane->admission.waiting - waiting);
+}
+
+enum admission_answer lane_admit(struct lane *lane, struct admission_ticket *ticket,
+                                 const struct ip *from)
+{
+    unsigned half_open = lane->admission.half_open;
+    unsigned waiting = lane->admission.waiting;
+    enum admission_answer answer = admission_ask(&lane->admission, ticket, from);
+
+    lane_show_admission(lane, half_open, waiting);
+    return answer;
+}
+
+void lane_leave(struct lane *lane, struct admission_ticket *ticket)
+{
+    unsigned half_open = lane->admission.half_open;
+    unsigned waiting = lane->admission.waiting;
+
+    admission_leave(&lane->admission, ticket);
+    lane_show_admission(lane, half_open, waiting);
+    if (admission_has_next(&lane->admission)) {
+        turn_wake(&lane->turn);
+    }
+}
+
+void lane_ask_turn(struct lane *lane, struct list_link *due)
+{
+    if (!list_has(due)) {
+        list_add(&lane->due, due);
+    }
+    turn_wake(&lane->turn);
+}
+
+bool lane_in_turn(const struct lane *lane)
+{
+    return lane->in_turn;
+}
+
+/* The next that waits for a place and may have one now. */
+static struct connection *lane_admit_next(struct lane *lane)
+{
+    unsigned half_open = lane->admission.half_open;
+    unsigned waiting = lane->admission.waiting;
+    struct admission_ticket *ticket = admission_next(&lane->admission);
+
+    lane_show_admission(lane, half_open, waiting);
+    return ticket == NULL ? NULL : LIST_OF(ticket, struct connection, ticket);
+}
+
+/* Begun handshakes go first: they give places back. */
+static bool lane_piece(void *user)
+{
+    struct lane *lane = user;
+    struct connection *connection = NULL;
+
+    if (!list_is_empty(&lane->due)) {
+        struct list_link *link = lane->due.head.next;
+
+        list_remove(link);
+        connection = LIST_OF(link, struct connection, due);
+    } else {
+        connection = lane_admit_next(lane);
+    }
+    if (connection == NULL) {
+        return false;
+    }
+    lane->in_turn = true;
+    connection_advance(connection);
+    lane->in_turn = false;
+    return true;
+}
+
 void lane_init(struct lane *lane, struct worker *worker, const struct lane_options *options)
 {
     *lane = (struct lane){.worker = worker, .options = options};
     log_init(&lane->log, "proxy");
     connection_table_init(&lane->table, worker, lane_check_limits, lane);
     access_log_init(&lane->access, worker, options->access);
+    admission_init(&lane->admission, &options->admission);
+    list_init(&lane->due);
+    turn_init(&lane->turn, worker, lane_piece, lane);
     lane->drawn = (uint32_t)uv_hrtime() | 1u;
 }
 
@@ -66,6 +153,9 @@ void lane_close(struct lane *lane)
             }
         }
     }
+    turn_close(&lane->turn);
+    admission_clear(&lane->admission);
+    rule_notes_clear(&lane->rules);
     connection_table_close(&lane->table);
     access_log_close(&lane->access);
     slot_clear(&lane->slot);
@@ -104,6 +194,37 @@ void lane_take_snapshot(struct lane *lane, struct snapshot *snapshot)
                      ? NULL
                      : snapshot_workload_find(snapshot, bytes_of(lane->options->workload));
     lane_resume_waiting(lane);
+}
+
+void lane_end_idle(struct lane *lane, uint64_t idle_ms)
+{
+    unsigned ended = 0;
+
+    for (int i = 0; i < CONNECTION_DIRECTIONS; i++) {
+        LIST_EACH(&lane->table.lists[i][CONNECTION_RELAY], link) {
+            ended += connection_end_idle(lane_connection(link), idle_ms) ? 1 : 0;
+        }
+    }
+    atomic_fetch_add_explicit(&lane->num_idle_ended, ended, memory_order_relaxed);
+}
+
+void lane_count_live(struct lane *lane, int change)
+{
+    if (lane->options->num_live != NULL) {
+        atomic_fetch_add_explicit(lane->options->num_live, (unsigned)change,
+                                  memory_order_relaxed);
+    }
+}
+
+const char *lane_held(const struct lane *lane)
+{
+    const struct lane_options *options = lane->options;
+
+    if (options->most_live > 0 && options->num_live != NULL &&
+        atomic_load_explicit(options->num_live, memory_order_relaxed) >= options->most_live) {
+        return "limit/descriptors";
+    }
+    return NULL;
 }
 
 /* Marsaglia's xorshift: chooses among endpoints, nothing more. */

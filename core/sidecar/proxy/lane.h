@@ -12,7 +12,10 @@
 #include "core/sidecar/capture/listener.h"
 #include "core/sidecar/discovery/snapshot.h"
 #include "core/sidecar/proxy/access_log.h"
+#include "core/sidecar/proxy/admission.h"
 #include "core/sidecar/proxy/connection_table.h"
+#include "core/sidecar/proxy/rule_note.h"
+#include "core/sidecar/proxy/turn.h"
 #include "core/trust/tls/slot.h"
 
 /* The wait LANE_LIMIT_HEAR: as long as a lost ClientHello takes to be sent again, and no setting. */
@@ -24,7 +27,7 @@ enum lane_limit {
     LANE_LIMIT_IDENTITY,  /* for the first certificate, or the first mesh */
     LANE_LIMIT_HEAR,      /* for a client that speaks at once on a permissive port */
     LANE_LIMIT_SNIFF,     /* for the first bytes on a permissive port */
-    LANE_LIMIT_HANDSHAKE, /* for the peer, within TLS */
+    LANE_LIMIT_HANDSHAKE, /* for a place among the handshakes, and then for the peer, within TLS */
     LANE_LIMIT_DIAL,      /* for the application, or the peer's host */
     LANE_LIMITS,
 };
@@ -41,8 +44,11 @@ struct forward {
 /* Fixed once the workers run; shared by all of them. */
 struct lane_options {
     uint32_t limit_ms[LANE_LIMITS];
+    struct admission_limits admission; /* of inbound handshakes: this lane's share */
     const char *workload; /* "namespace/name" of ourselves in the mesh; NULL: none */
     bool has_mesh;        /* a mesh is expected: until it is here, nothing is let through */
+    atomic_uint *num_live; /* connections of all lanes; NULL: not counted */
+    unsigned most_live;    /* of them, by the descriptors that they need; 0: no bound */
     struct access_sink *access; /* NULL: no access log */
     void (*canary_seen)(void *user); /* outbound capture was proved; any worker's thread */
     void *user;
@@ -57,7 +63,13 @@ struct lane {
     const struct snapshot_workload *self; /* borrowed from snapshot; NULL: not in the mesh */
     struct connection_table table;
     struct access_log access;
+    struct admission admission; /* inbound handshakes: who may begin one now */
+    struct turn turn;           /* handshakes, of both directions, in turns with all else */
+    struct list due;            /* connections whose handshake can go on, the oldest first */
+    bool in_turn;               /* one of them is being run now */
+    struct rule_notes rules;
     uint64_t next_id;
+    atomic_uint num_idle_ended; /* by lane_end_idle(); written by this worker, read by any thread */
     uint32_t drawn; /* state of a small generator, for choosing endpoints: no secret */
 };
 
@@ -76,6 +88,29 @@ void lane_take_snapshot(struct lane *lane, struct snapshot *snapshot);
  * never shown to a peer.
  */
 bool lane_has_identity(const struct lane *lane);
+
+/*
+ * lane_ask_turn puts a connection in line for its next piece of handshake, which runs from the loop.
+ * lane_in_turn tells whether that is now.
+ */
+void lane_ask_turn(struct lane *lane, struct list_link *due);
+bool lane_in_turn(const struct lane *lane);
+
+/* lane_admit asks for a place among the handshakes; lane_leave gives it, or the wait for it, up. */
+enum admission_answer lane_admit(struct lane *lane, struct admission_ticket *ticket,
+                                 const struct ip *from);
+void lane_leave(struct lane *lane, struct admission_ticket *ticket);
+
+/* lane_end_idle is proxy_end_idle() for this lane. */
+void lane_end_idle(struct lane *lane, uint64_t idle_ms);
+
+/* lane_count_live counts one connection more, or one fewer. */
+void lane_count_live(struct lane *lane, int change);
+
+/*
+ * lane_held tells why no connection may be accepted now: a literal, "limit/descriptors"; NULL: it may.
+ */
+const char *lane_held(const struct lane *lane);
 
 /* lane_draw is the next number of the lane's generator. */
 uint32_t lane_draw(struct lane *lane);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/sidecar/proxy/proxy.h"
 
+#include <limits.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/runtime/base/memory.h"
 #include "core/runtime/telemetry/metrics.h"
-#include "core/sidecar/proxy/connection.h"
+#include "core/sidecar/proxy/connection_page.h"
 #include "core/sidecar/proxy/inbound.h"
 #include "core/sidecar/proxy/outbound.h"
 
@@ -34,6 +36,7 @@ struct proxy {
     struct proxy_lane *lanes; /* one each */
     struct proxy_port *ports; /* num_workers * num_ports */
     size_t num_ports;         /* per worker */
+    atomic_uint num_live;     /* connections of all lanes */
 };
 
 static void proxy_accepted(void *user, int fd, const struct address *peer)
@@ -51,15 +54,23 @@ static void proxy_accepted(void *user, int fd, const struct address *peer)
     }
 }
 
+static const char *proxy_held(void *user)
+{
+    const struct proxy_port *port = user;
+
+    return lane_held(port->lane);
+}
+
 /* On the worker's thread, before its loop runs. */
 static void proxy_lane_begin(struct worker *worker, void *user)
 {
+    static const struct listener_events events = {.accepted = proxy_accepted, .held = proxy_held};
     struct proxy_lane *own = user;
 
     lane_init(&own->lane, worker, &own->proxy->options.lane);
     for (size_t i = 0; i < own->proxy->num_ports; i++) {
         own->ports[i].listener =
-            listener_start(worker, own->ports[i].fd, proxy_accepted, &own->ports[i]);
+            listener_start(worker, own->ports[i].fd, &events, &own->ports[i]);
         own->ports[i].fd = -1;
     }
 }
@@ -104,6 +115,21 @@ static enum status proxy_bind(struct proxy *proxy, struct failure *why)
     return STATUS_OK;
 }
 
+/*
+ * A connection needs two descriptors, its own and the one to be dialled. Those that listener_spare_fds()
+ * names are kept for renewals, the admin and what else we need ourselves.
+ */
+static unsigned proxy_most_live(void)
+{
+    struct rlimit files;
+    unsigned spare = listener_spare_fds();
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) {
+        return 0;
+    }
+    return files.rlim_cur > spare + 2 ? (unsigned)(files.rlim_cur - spare) / 2 : 1;
+}
+
 enum status proxy_start(struct worker *home, const struct proxy_options *options,
                         struct proxy **out_proxy, struct failure *why)
 {
@@ -112,6 +138,10 @@ enum status proxy_start(struct worker *home, const struct proxy_options *options
 
     proxy->home = home;
     proxy->options = *options;
+    proxy->options.lane.admission =
+        admission_share(&options->lane.admission, options->num_workers);
+    proxy->options.lane.num_live = &proxy->num_live;
+    proxy->options.lane.most_live = proxy_most_live();
     proxy->num_ports = options->num_forwards + (options->transparent ? 2 : 0);
     proxy->workers = memory_make(options->num_workers * sizeof *proxy->workers);
     proxy->lanes = memory_make(options->num_workers * sizeof *proxy->lanes);
@@ -193,12 +223,7 @@ void proxy_take_snapshot(struct proxy *proxy, struct snapshot *snapshot)
 
 unsigned proxy_num_live(const struct proxy *proxy)
 {
-    unsigned live = 0;
-
-    for (unsigned i = 0; i < proxy->options.num_workers; i++) {
-        live += atomic_load_explicit(&proxy->lanes[i].lane.table.num_live, memory_order_relaxed);
-    }
-    return live;
+    return atomic_load_explicit(&proxy->num_live, memory_order_relaxed);
 }
 
 unsigned proxy_num_workers(const struct proxy *proxy)
@@ -206,10 +231,13 @@ unsigned proxy_num_workers(const struct proxy *proxy)
     return proxy->options.num_workers;
 }
 
+/* ---- the admin's questions ---- */
+
 struct proxy_question {
     struct mail mail;
     struct lane *lane;
-    struct json_writer *json;
+    struct connection_page *page;
+    uint32_t from;
     sem_t answered;
 };
 
@@ -217,31 +245,85 @@ static void proxy_question_answer(struct mail *mail)
 {
     struct proxy_question *question = LIST_OF(mail, struct proxy_question, mail);
 
-    for (int i = 0; i < CONNECTION_DIRECTIONS; i++) {
-        for (int k = 0; k < CONNECTION_STATES; k++) {
-            LIST_EACH(&question->lane->table.lists[i][k], link) {
-                connection_describe(LIST_OF(link, struct connection, link), question->json);
-            }
-        }
-    }
+    connection_page_fill(question->lane, question->from, question->page);
     (void)sem_post(&question->answered);
 }
 
-/* One worker after the other, while we wait: the writer is never used by two. */
-void proxy_describe(struct proxy *proxy, struct json_writer *json)
+static void proxy_ask(struct proxy *proxy, unsigned worker, uint32_t from,
+                      struct connection_page *page)
+{
+    struct proxy_question question = {
+        .lane = &proxy->lanes[worker].lane, .page = page, .from = from};
+
+    question.mail.deliver = proxy_question_answer;
+    if (sem_init(&question.answered, 0, 0) != 0) {
+        abort();
+    }
+    mailbox_post(&proxy->workers[worker].mailbox, &question.mail);
+    while (sem_wait(&question.answered) != 0) {
+    }
+    (void)sem_destroy(&question.answered);
+}
+
+/* A cursor is the number of a worker, and a place of its table. */
+bool proxy_describe(struct proxy *proxy, uint64_t from, size_t most, struct json_writer *json,
+                    uint64_t *out_next)
+{
+    struct connection_page *page = memory_make(sizeof *page);
+    uint64_t worker = from >> 32;
+    uint32_t place = (uint32_t)from;
+    size_t left = most;
+
+    while (worker < proxy->options.num_workers && left > 0) {
+        page->most = left < CONNECTION_PAGE_MOST ? left : CONNECTION_PAGE_MOST;
+        proxy_ask(proxy, (unsigned)worker, place, page);
+        left -= page->count;
+        connection_page_describe(page, json); /* while the worker goes on */
+        place = page->more ? page->next : 0;
+        worker += page->more ? 0 : 1;
+        connection_page_clear(page);
+    }
+    free(page);
+    *out_next = worker << 32 | place;
+    return worker < proxy->options.num_workers;
+}
+
+/* ---- the drain's wishes ---- */
+
+struct proxy_errand {
+    struct mail mail;
+    struct lane *lane;
+    uint64_t idle_ms;
+};
+
+static void proxy_errand_deliver(struct mail *mail)
+{
+    struct proxy_errand *errand = LIST_OF(mail, struct proxy_errand, mail);
+
+    lane_end_idle(errand->lane, errand->idle_ms);
+    free(errand);
+}
+
+void proxy_end_idle(struct proxy *proxy, uint64_t idle_ms)
 {
     for (unsigned i = 0; i < proxy->options.num_workers; i++) {
-        struct proxy_question question = {.lane = &proxy->lanes[i].lane, .json = json};
+        struct proxy_errand *errand = memory_make(sizeof *errand);
 
-        question.mail.deliver = proxy_question_answer;
-        if (sem_init(&question.answered, 0, 0) != 0) {
-            abort();
-        }
-        mailbox_post(&proxy->workers[i].mailbox, &question.mail);
-        while (sem_wait(&question.answered) != 0) {
-        }
-        (void)sem_destroy(&question.answered);
+        errand->mail.deliver = proxy_errand_deliver;
+        errand->lane = &proxy->lanes[i].lane;
+        errand->idle_ms = idle_ms;
+        mailbox_post(&proxy->workers[i].mailbox, &errand->mail);
     }
+}
+
+unsigned proxy_num_idle_ended(const struct proxy *proxy)
+{
+    unsigned ended = 0;
+
+    for (unsigned i = 0; i < proxy->options.num_workers; i++) {
+        ended += atomic_load_explicit(&proxy->lanes[i].lane.num_idle_ended, memory_order_relaxed);
+    }
+    return ended;
 }
 
 static void proxy_lane_stop(struct mail *mail)

@@ -47,10 +47,20 @@ unsigned proxy_num_live(const struct proxy *proxy);
 unsigned proxy_num_workers(const struct proxy *proxy);
 
 /*
- * proxy_describe appends an object per live connection to the writer's open array. It waits for each
- * worker to come to its mailbox: some milliseconds at most, for an admin's request.
+ * proxy_describe appends an object for each of at most `most` live connections to the writer's open
+ * array, beginning where `from` says: 0, or what an earlier call gave as *out_next. False when it came
+ * to the end of them. A connection that lives through all calls of a series is in it once. It waits for
+ * each worker to come to its mailbox, which copies, and makes the text itself.
  */
-void proxy_describe(struct proxy *proxy, struct json_writer *json);
+bool proxy_describe(struct proxy *proxy, uint64_t from, size_t most, struct json_writer *json,
+                    uint64_t *out_next);
+
+/*
+ * proxy_end_idle ends, in order, connections that relayed no byte for `idle_ms` since the first such
+ * call; UINT64_MAX: none yet. Call it often, in a drain. proxy_num_idle_ended counts them.
+ */
+void proxy_end_idle(struct proxy *proxy, uint64_t idle_ms);
+unsigned proxy_num_idle_ended(const struct proxy *proxy);
 
 /* proxy_stop cuts what is left, waits for the workers' threads, and frees all; sets *proxy to NULL. */
 void proxy_stop(struct proxy **proxy);

@@ -37,7 +37,6 @@ static void record_common(const struct connection *connection, struct json_write
     struct address from = address_of_ip(&connection->peer_ip, connection->peer_port);
     struct address to = address_of_ip(&connection->to_ip, connection->to_port);
     char text[ADDRESS_TEXT_MAX];
-    char rule[DECIDING_RULE_TEXT_MAX];
 
     json_open_object(json, NULL);
     json_put_text(json, "ts", clock_utc_ms(clock_unix_ms()).text);
@@ -56,9 +55,8 @@ static void record_common(const struct connection *connection, struct json_write
     if (peer != NULL) {
         json_put_text(json, "peer_serial", peer->serial_hex);
     }
-    if (connection->rule.policy != NULL) {
-        deciding_rule_print(&connection->rule, rule);
-        json_put_text(json, "rule", rule);
+    if (connection->rule != NULL) {
+        json_put_text(json, "rule", connection->rule->text);
     }
 }
 

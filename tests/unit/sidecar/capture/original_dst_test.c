@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/runtime/telemetry/metrics.h"
 #include "core/sidecar/capture/listener.h"
 #include "tests/support/suite.h"
 
@@ -114,6 +115,7 @@ struct listener_rig {
     struct worker worker;
     struct listener *listener;
     int accepted;
+    int most; /* to be accepted; then "limit/test" */
     bool close_at_first;
 };
 
@@ -129,9 +131,19 @@ static void listener_rig_accepted(void *user, int fd, const struct address *peer
     }
 }
 
+static const char *listener_rig_held(void *user)
+{
+    const struct listener_rig *rig = user;
+
+    return rig->accepted < rig->most ? NULL : "limit/test";
+}
+
+static const struct listener_events listener_rig_events = {.accepted = listener_rig_accepted,
+                                                           .held = listener_rig_held};
+
 static void listener_run(bool close_at_first, int *out_accepted)
 {
-    struct listener_rig rig = {.close_at_first = close_at_first};
+    struct listener_rig rig = {.most = 100, .close_at_first = close_at_first};
     struct address at = original_dst_at("127.0.0.1:1");
     int fds[100];
     int fd = -1;
@@ -140,7 +152,7 @@ static void listener_run(bool close_at_first, int *out_accepted)
     at.at.v4.sin_port = 0;
     cr_assert_eq(listener_bind(&at, true, &fd, NULL), STATUS_OK);
     at = address_local(fd);
-    rig.listener = listener_start(&rig.worker, fd, listener_rig_accepted, &rig);
+    rig.listener = listener_start(&rig.worker, fd, &listener_rig_events, &rig);
     for (int i = 0; i < 100; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM, 0);
         cr_assert_eq(connect(fds[i], &at.at.any, at.len), 0);
@@ -165,6 +177,41 @@ Test(listener, takes_all_that_wait)
 
     listener_run(false, &accepted);
     cr_assert_eq(accepted, 100);
+}
+
+/* Nobody is turned away: who comes while it may not accept waits in the backlog, and is taken later. */
+Test(listener, I17_puts_off_accepting_counts_it_and_goes_on)
+{
+    struct listener_rig rig = {.most = 3};
+    struct address at = original_dst_at("127.0.0.1:1");
+    int fds[8];
+    int fd = -1;
+
+    worker_init_main(&rig.worker);
+    at.at.v4.sin_port = 0;
+    cr_assert_eq(listener_bind(&at, true, &fd, NULL), STATUS_OK);
+    at = address_local(fd);
+    rig.listener = listener_start(&rig.worker, fd, &listener_rig_events, &rig);
+    for (int i = 0; i < 8; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        cr_assert_eq(connect(fds[i], &at.at.any, at.len), 0);
+    }
+    while (metrics_read(METRIC_ACCEPTS_HELD, LABEL_NONE, LABEL_NONE) < 2) {
+        (void)uv_run(&rig.worker.loop, UV_RUN_ONCE); /* it sleeps between two looks */
+    }
+    cr_assert_eq(rig.accepted, 3);
+    rig.most = 100;
+    while (rig.accepted < 8) {
+        (void)uv_run(&rig.worker.loop, UV_RUN_ONCE);
+    }
+    listener_close(&rig.listener);
+    for (int i = 0; i < 8; i++) {
+        (void)close(fds[i]);
+    }
+    worker_stop(&rig.worker);
+    worker_run_main(&rig.worker);
+    worker_clear(&rig.worker);
+    metrics_clear();
 }
 
 Test(listener, may_be_closed_by_what_it_calls)
