@@ -20,6 +20,7 @@
 #include "core/sidecar/admin/pages.h"
 #include "core/sidecar/discovery/file_source.h"
 #include "core/sidecar/proxy/canary.h"
+#include "core/sidecar/proxy/drain.h"
 #include "core/sidecar/rotation/agent.h"
 #include "core/sidecar/rotation/files.h"
 
@@ -29,7 +30,7 @@
     SIDECAR_QUOTE(UV_VERSION_MAJOR)                                                                \
     "." SIDECAR_QUOTE(UV_VERSION_MINOR) "." SIDECAR_QUOTE(UV_VERSION_PATCH)
 
-enum { SIDECAR_TICK_MS = 1000, SIDECAR_DRAIN_LOOK_MS = 100 };
+enum { SIDECAR_TICK_MS = 1000 };
 
 struct sidecar {
     const struct proxy_settings *settings; /* borrowed */
@@ -39,7 +40,7 @@ struct sidecar {
     struct worker home;
     struct signals signals;
     struct timer tick;
-    struct timer drain;
+    struct drain *drain; /* NULL: TERM has not come */
     struct health health;
     struct current current;
     struct current_subscriber follows_identity;
@@ -58,9 +59,7 @@ struct sidecar {
     struct web_route health_routes[2];
     struct admin_sources sources;
     struct admin_listener *listeners; /* owned, with its texts */
-    uint64_t drain_until_ms;
     int closers; /* of agent, files and mesh: closes still to be told */
-    bool draining;
     bool closing;
 };
 
@@ -154,7 +153,7 @@ static const char *sidecar_drain_state(void *user)
 {
     const struct sidecar *sidecar = user;
 
-    return sidecar->closing ? "stopped" : sidecar->draining ? "draining" : "running";
+    return sidecar->closing ? "stopped" : sidecar->drain != NULL ? "draining" : "running";
 }
 
 static bool sidecar_agent_view(void *user, struct agent_view *out_view)
@@ -196,11 +195,12 @@ static unsigned sidecar_num_connections(void *user)
     return proxy_num_live(sidecar->proxy);
 }
 
-static void sidecar_connections(void *user, struct json_writer *json)
+static bool sidecar_connections(void *user, uint64_t from, size_t most, struct json_writer *json,
+                                uint64_t *out_next)
 {
     struct sidecar *sidecar = user;
 
-    proxy_describe(sidecar->proxy, json);
+    return proxy_describe(sidecar->proxy, from, most, json, out_next);
 }
 
 static enum status sidecar_settings_text(void *user, struct buffer *out)
@@ -278,7 +278,7 @@ static void sidecar_close(struct sidecar *sidecar)
     sidecar->closing = true;
     signals_close(&sidecar->signals);
     timer_close(&sidecar->tick, NULL);
-    timer_close(&sidecar->drain, NULL);
+    drain_close(&sidecar->drain);
     web_server_close(sidecar->admin);
     web_server_close(sidecar->metrics);
     web_server_close(sidecar->health_server);
@@ -301,19 +301,27 @@ static void sidecar_close(struct sidecar *sidecar)
     sidecar_one_closed(sidecar);
 }
 
-static void sidecar_drain_look(struct timer *timer, void *user)
+static void sidecar_drained(void *user)
 {
-    struct sidecar *sidecar = user;
-    unsigned live = proxy_num_live(sidecar->proxy);
-    bool late = clock_mono_ms() >= sidecar->drain_until_ms;
+    sidecar_close(user);
+}
 
-    (void)timer;
-    if (live > 0 && !late) {
-        return;
-    }
-    log_event(&sidecar->log, late && live > 0 ? LOG_WARN : LOG_INFO, "proxy.drained",
-              LOG_INT("connections_cut", live));
-    sidecar_close(sidecar);
+static void sidecar_drain(struct sidecar *sidecar, int number)
+{
+    const struct drain_options options = {
+        .until = sidecar->plan->drain_until,
+        .grace_ms = (uint64_t)sidecar->settings->drain_limit_ms,
+        .user_is_ours = sidecar->plan->transparent,
+    };
+
+    metrics_gauge_set(METRIC_DRAINING, LABEL_NONE, LABEL_NONE, 1);
+    health_set(&sidecar->health, "drain", HEALTH_NO, "TERM came; connections may finish");
+    log_event(&sidecar->log, LOG_INFO, "proxy.draining", LOG_INT("signal", number),
+              LOG_INT("connections", proxy_num_live(sidecar->proxy)),
+              LOG_INT("limit_ms", sidecar->settings->drain_limit_ms),
+              LOG_TEXT("until", options.until == DRAIN_UNTIL_IDLE ? "idle" : "sockets"));
+    sidecar->drain =
+        drain_start(&sidecar->home, sidecar->proxy, &options, sidecar_drained, sidecar);
 }
 
 static void sidecar_signalled(void *user, int number)
@@ -330,19 +338,12 @@ static void sidecar_signalled(void *user, int number)
         }
         return;
     }
-    if (sidecar->draining) {
+    if (sidecar->drain != NULL) {
         log_event(&sidecar->log, LOG_WARN, "proxy.drain-cut-short", LOG_INT("signal", number));
         sidecar_close(sidecar);
         return;
     }
-    sidecar->draining = true;
-    sidecar->drain_until_ms = clock_mono_ms() + (uint64_t)sidecar->settings->drain_limit_ms;
-    metrics_gauge_set(METRIC_DRAINING, LABEL_NONE, LABEL_NONE, 1);
-    health_set(&sidecar->health, "drain", HEALTH_NO, "TERM came; connections may finish");
-    log_event(&sidecar->log, LOG_INFO, "proxy.draining", LOG_INT("signal", number),
-              LOG_INT("connections", proxy_num_live(sidecar->proxy)),
-              LOG_INT("limit_ms", sidecar->settings->drain_limit_ms));
-    timer_start(&sidecar->drain, 0, SIDECAR_DRAIN_LOOK_MS);
+    sidecar_drain(sidecar, number);
 }
 
 /* ---- the start, in order ---- */
@@ -564,7 +565,6 @@ enum status sidecar_start(const struct sidecar_config *config, struct sidecar_pl
     worker_init_main(&sidecar->home);
     signals_start(&sidecar->signals, &sidecar->home.loop, sidecar_signalled, sidecar);
     timer_init(&sidecar->tick, &sidecar->home.loop, sidecar_ticked, sidecar);
-    timer_init(&sidecar->drain, &sidecar->home.loop, sidecar_drain_look, sidecar);
     status = sidecar_start_all(sidecar, out_exit, why);
     if (status != STATUS_OK) {
         sidecar_close(sidecar);

@@ -178,8 +178,16 @@ static enum status sidecar_plan_fill(const struct proxy_settings *settings,
     plan->lane.limit_ms[LANE_LIMIT_SNIFF] = (uint32_t)settings->sniff_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_HANDSHAKE] = (uint32_t)settings->handshake_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_DIAL] = (uint32_t)settings->dial_limit_ms;
+    plan->lane.admission = (struct admission_limits){
+        .half_open = (unsigned)settings->half_open_limit,
+        .of_source = (unsigned)settings->half_open_source_limit,
+    };
     plan->lane.workload = settings->workload;
     plan->lane.has_mesh = settings->mesh != NULL;
+    plan->drain_until = strcmp(settings->drain_until, "idle") == 0 ||
+                                (strcmp(settings->drain_until, "auto") == 0 && !plan->transparent)
+                            ? DRAIN_UNTIL_IDLE
+                            : DRAIN_UNTIL_SOCKETS;
     plan->num_workers =
         settings->workers > 0 ? (unsigned)settings->workers : worker_count_default();
     plan->num_workers = plan->num_workers > 64 ? 64 : plan->num_workers;

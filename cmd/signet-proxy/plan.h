@@ -7,7 +7,7 @@
 #define SIGNET_CMD_SIGNET_PROXY_PLAN_H
 
 #include "cmd/signet-proxy/settings.h"
-#include "core/sidecar/proxy/proxy.h"
+#include "core/sidecar/proxy/drain.h"
 
 struct sidecar_plan {
     bool from_files;          /* identity from chain, key and bundle files; else from the agent */
@@ -19,6 +19,7 @@ struct sidecar_plan {
     struct address inbound;
     struct address outbound;
     bool transparent;
+    enum drain_until drain_until;
     unsigned num_workers;
 };
 
