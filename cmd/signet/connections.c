@@ -78,6 +78,19 @@ enum status connections_add(struct table *table, const char *name, struct bytes 
     return STATUS_OK;
 }
 
+int64_t connections_next(struct bytes body)
+{
+    OWNED(json_value) *top = NULL;
+    int64_t next = -1;
+
+    /* A sidecar of before there were pages gives none. */
+    if (json_read(body, DOORS_REPLY_MAX, &top, NULL) != STATUS_OK ||
+        json_get_number(top, "next", 0, INT64_MAX, &next, NULL) != STATUS_OK) {
+        return -1;
+    }
+    return next;
+}
+
 /* One run of the command. */
 struct connections_run {
     struct table table;
@@ -86,17 +99,35 @@ struct connections_run {
     bool as_json;
 };
 
-static enum status connections_visit(void *user, const struct door *door, struct bytes body,
-                                     struct failure *why)
+static enum status connections_take(struct connections_run *run, const struct door *door,
+                                    struct bytes body, int64_t *out_next, struct failure *why)
 {
-    struct connections_run *run = user;
-
     TRY(connections_add(&run->table, door->name, body, &run->filter, why));
     if (run->as_json) {
         (void)printf("%s%.*s", run->num_replies == 0 ? "[" : ",", (int)body.len,
                      (const char *)body.at);
     }
     run->num_replies++;
+    *out_next = connections_next(body);
+    return STATUS_OK;
+}
+
+/* The first page has come; the others follow. */
+static enum status connections_visit(void *user, const struct door *door, struct bytes body,
+                                     struct failure *why)
+{
+    struct connections_run *run = user;
+    int64_t next = -1;
+
+    TRY(connections_take(run, door, body, &next, why));
+    while (next >= 0) {
+        CLEARED(buffer) page = {0};
+        char path[64];
+
+        (void)snprintf(path, sizeof path, "/connections?most=1024&from=%lld", (long long)next);
+        TRY(door_get(door, path, &page, why));
+        TRY(connections_take(run, door, buffer_bytes(&page), &next, why));
+    }
     return STATUS_OK;
 }
 
@@ -105,7 +136,7 @@ static int connections_show(struct connections_run *run, const struct doors *doo
     int verdict;
 
     table_init(&run->table, connections_titles, CONNECTIONS_COLUMNS);
-    verdict = doors_visit(doors, "/connections", connections_visit, run);
+    verdict = doors_visit(doors, "/connections?most=1024", connections_visit, run);
     if (run->as_json) {
         (void)fputs(run->num_replies > 0 ? "]\n" : "", stdout);
     } else if (run->table.num_rows == 0 && run->num_replies > 0) {
@@ -126,7 +157,7 @@ int connections_command(int count, char **arguments)
     const struct manual_flag flags[] = {
         {"peer", "TEXT", "only those with TEXT in an address or in the peer's identity",
          &run.filter.peer, NULL},
-        {"state", "STATE", "only those in this state: route, identity, sniff, handshake, …",
+        {"state", "STATE", "only those in this state: route, identity, admit, handshake, relay, …",
          &run.filter.state, NULL},
         {"admin", "ADDRESS", DOORS_HELP_ADMIN, &choice.address, NULL},
         {"run-folder", "FOLDER", DOORS_HELP_FOLDER, &choice.folder, NULL},

@@ -28,4 +28,7 @@ bool connections_wanted(const struct connections_filter *filter,
 enum status connections_add(struct table *table, const char *name, struct bytes body,
                             const struct connections_filter *filter, struct failure *why) MUST_USE;
 
+/* connections_next is where the page behind such a reply begins; -1: it is the last one. */
+int64_t connections_next(struct bytes body);
+
 #endif

@@ -10,6 +10,11 @@
 #define PAGES_SENTENCE_MAX ((size_t)4096)
 #define PAGES_SETTINGS_MAX ((size_t)256 * 1024)
 
+/* Connections on a page, unless asked otherwise; the most that may be asked for; the greatest cursor. */
+#define PAGES_CONNECTIONS 256u
+#define PAGES_CONNECTIONS_MAX 1024u
+#define PAGES_CURSOR_MAX (((uint64_t)1 << 53) - 1)
+
 void pages_routes(struct admin_sources *sources, struct web_route out_routes[PAGES_ROUTES])
 {
     const struct web_route routes[PAGES_ROUTES] = {
@@ -154,19 +159,52 @@ void pages_put_ports(struct json_writer *json, const struct admin_sources *sourc
     json_close_array(json);
 }
 
+static enum status pages_read_window(const struct web_request *request, uint64_t *out_from,
+                                     uint64_t *out_most, struct failure *why)
+{
+    char text[24];
+
+    *out_from = 0;
+    *out_most = PAGES_CONNECTIONS;
+    if (http_query_get(request->query, "from", text, sizeof text) &&
+        !bytes_to_number(bytes_of(text), PAGES_CURSOR_MAX, out_from)) {
+        return fail(why, STATUS_CONFIG, "connections/from",
+                    "from is what the page before gave as \"next\"");
+    }
+    if (http_query_get(request->query, "most", text, sizeof text) &&
+        (!bytes_to_number(bytes_of(text), PAGES_CONNECTIONS_MAX, out_most) || *out_most == 0)) {
+        return fail(why, STATUS_CONFIG, "connections/most", "most is a number from 1 to %u",
+                    PAGES_CONNECTIONS_MAX);
+    }
+    return STATUS_OK;
+}
+
 void pages_connections(void *user, const struct web_request *request, struct web_answer *answer)
 {
     const struct admin_sources *sources = user;
     struct json_writer json = json_writer_to(&answer->body);
+    struct failure why = {0};
+    uint64_t from = 0;
+    uint64_t most = 0;
+    bool more = false;
+    enum status status = pages_read_window(request, &from, &most, &why);
 
-    (void)request;
+    if (status != STATUS_OK) {
+        web_answer_error(answer, status, &why);
+        return;
+    }
     json_open_object(&json, NULL);
     json_put_text(&json, "name", sources->name);
     json_open_array(&json, "connections");
     if (sources->connections != NULL) {
-        sources->connections(sources->user, &json);
+        more = sources->connections(sources->user, from, most, &json, &from);
     }
     json_close_array(&json);
+    if (more) {
+        json_put_uint(&json, "next", from);
+    } else {
+        json_put_null(&json, "next");
+    }
     json_close_object(&json);
     pages_end(&json, answer);
 }

@@ -5,7 +5,8 @@
  *   GET  /status       name, workload, identity, ready and why, mesh, who may call, ports, agent, drain,
  *                      versions, uptime, memory
  *   GET  /certs        the chain in force, the roots, next renewal, outage budget, last failure
- *   GET  /connections  every live connection: ends, identities, state and how long in it, bytes, rule
+ *   GET  /connections  the live connections: ends, identities, state and how long in it, bytes, rule;
+ *                      ?most=N (256; up to 1024) a page, ?from=NEXT the one behind a page's "next"
  *   GET  /config       settings in force, each with its origin
  *   GET  /policy       who may call: modes of the ports, and the rules in the order of their judging;
  *                      ?peer=SPIFFE_ID&port=N judges that caller
@@ -33,8 +34,10 @@ void pages_routes(struct admin_sources *sources, struct web_route out_routes[PAG
  */
 void pages_status(void *user, const struct web_request *request, struct web_answer *answer);
 void pages_certs(void *user, const struct web_request *request, struct web_answer *answer);
-void pages_connections(void *user, const struct web_request *request, struct web_answer *answer);
 void pages_config(void *user, const struct web_request *request, struct web_answer *answer);
+
+/* pages_connections refuses a query it cannot read: "connections/from", "connections/most". */
+void pages_connections(void *user, const struct web_request *request, struct web_answer *answer);
 
 /* pages_policy refuses a query it cannot read: "policy/peer", "policy/port"; "policy/none" without a mesh. */
 void pages_policy(void *user, const struct web_request *request, struct web_answer *answer);

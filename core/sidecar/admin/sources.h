@@ -61,10 +61,12 @@ struct admin_sources {
      * The proxy's live connections, which workers own: their number, and one object for each appended
      * to the writer's open array: id, direction, peer (who opened it) and destination, transport,
      * local_identity and peer_identity, state, state_ms, age_ms, received_bytes and sent_bytes (from and to
-     * the network), reason and rule. proxy_num_live and proxy_describe do it.
+     * the network), reason and rule: at most `most` of them, from `from` on, and false when those were the
+     * last, else *out_next says where to go on. proxy_num_live and proxy_describe do it.
      */
     unsigned (*num_connections)(void *user);
-    void (*connections)(void *user, struct json_writer *json);
+    bool (*connections)(void *user, uint64_t from, size_t most, struct json_writer *json,
+                        uint64_t *out_next);
 
     /* Explicit mode's listeners; none in transparent mode. */
     const struct admin_listener *listeners;

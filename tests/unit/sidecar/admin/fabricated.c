@@ -67,9 +67,13 @@ static unsigned fabricated_num_connections(void *user)
     return ((struct fabricated *)user)->num_connections;
 }
 
-static void fabricated_connections(void *user, struct json_writer *json)
+static bool fabricated_connections(void *user, uint64_t from, size_t most,
+                                   struct json_writer *json, uint64_t *out_next)
 {
-    for (unsigned i = 0; i < ((struct fabricated *)user)->num_connections; i++) {
+    const struct fabricated *fabricated = user;
+
+    *out_next = from + most;
+    for (uint64_t i = from; i < fabricated->num_connections && i < *out_next; i++) {
         json_open_object(json, NULL);
         json_put_uint(json, "id", i + 1);
         json_put_text(json, "direction", "inbound");
@@ -87,6 +91,7 @@ static void fabricated_connections(void *user, struct json_writer *json)
         json_put_text(json, "rule", "shop/web-allow rule 1, mesh.yaml:23");
         json_close_object(json);
     }
+    return *out_next < fabricated->num_connections;
 }
 
 static enum status fabricated_settings(void *user, struct buffer *out)

@@ -281,6 +281,53 @@ Test(pages, connections_are_listed_and_the_tool_reads_them)
     fabricated_free(fabricated);
 }
 
+Test(pages, connections_come_in_pages_that_the_tool_follows)
+{
+    struct fabricated *fabricated = fabricated_make();
+    const struct connections_filter all = {0};
+    char query[64] = "most=300";
+    struct table table;
+    int64_t next = 0;
+    int pages = 0;
+
+    fabricated->num_connections = 1000;
+    table_init(&table, connections_titles, CONNECTIONS_COLUMNS);
+    while (next >= 0 && pages < 10) {
+        struct web_answer answer;
+
+        pages_ask(fabricated, pages_connections, query, "", &answer);
+        cr_assert_eq(answer.status, 200);
+        cr_assert_eq(connections_add(&table, "web", buffer_bytes(&answer.body), &all, NULL),
+                     STATUS_OK);
+        next = connections_next(buffer_bytes(&answer.body));
+        (void)snprintf(query, sizeof query, "most=300&from=%lld", (long long)next);
+        buffer_clear(&answer.body);
+        pages++;
+    }
+    cr_assert_eq(pages, 4);
+    cr_assert_eq(table.num_rows, 1000);
+    table_clear(&table);
+    fabricated_free(fabricated);
+}
+
+Test(pages, a_page_of_connections_that_cannot_be_read_is_refused)
+{
+    static const char *const queries[][2] = {
+        {"from=x", "connections/from"},   {"from=99999999999999999", "connections/from"},
+        {"most=0", "connections/most"},   {"most=1025", "connections/most"},
+        {"most=-1", "connections/most"},
+    };
+    struct fabricated *fabricated = fabricated_make();
+
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        struct json_value *top = pages_read(fabricated, pages_connections, queries[i][0], 400);
+
+        cr_assert(pages_text_is(top, "reason", queries[i][1]), "%s", queries[i][0]);
+        json_value_drop(&top);
+    }
+    fabricated_free(fabricated);
+}
+
 Test(pages, an_answer_that_does_not_fit_is_an_error_and_not_half_a_page)
 {
     struct fabricated *fabricated = fabricated_make();
