@@ -32,7 +32,7 @@ int connections_command(int count, char **arguments);
 /* entries_command is `signet entry add|list|remove`: who may be whom. */
 int entries_command(int count, char **arguments);
 
-/* tokens_command is `signet token create`: a join token, into a file. */
+/* tokens_command is `signet token create|list|revoke`: join tokens. */
 int tokens_command(int count, char **arguments);
 
 /* demo_command is `signet demo`: a whole mesh on this machine, to look at. */

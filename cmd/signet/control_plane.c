@@ -8,7 +8,7 @@
 /* What GET /status of a control plane holds, as far as people are told of it. */
 struct control_plane {
     struct bytes id, version;
-    int64_t started_at, entries, open_tokens, issued, refused, leaf_life_s;
+    int64_t started_at, entries, open_tokens, open_token_uses, issued, refused, leaf_life_s;
     int64_t root_not_after, intermediate_not_after, intermediate_renew_at;
     bool demo_lifetimes;
 };
@@ -48,6 +48,12 @@ static enum status control_plane_parse(const struct json_value *top, struct cont
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         TRY(json_get_number(top, numbers[i].name, 0, INT64_MAX / 2000, numbers[i].out_number, why));
     }
+    /* A control plane of the version before has tokens that are good once, and does not count. */
+    out->open_token_uses = out->open_tokens;
+    if (json_get_number(top, "open_token_uses", 0, INT64_MAX / 2000, &out->open_token_uses, why) ==
+        STATUS_PROTOCOL) {
+        return STATUS_PROTOCOL;
+    }
     return STATUS_OK;
 }
 
@@ -61,8 +67,11 @@ enum status control_plane_print(struct bytes body, int64_t now_s, FILE *out, str
     (void)fprintf(out, "\ncontrol plane %.*s, version %.*s, up %s\n", (int)plane.id.len,
                   (const char *)plane.id.at, (int)plane.version.len, (const char *)plane.version.at,
                   words_span((now_s - plane.started_at) * 1000).text);
-    (void)fprintf(out, "  %lld entries, %lld open tokens; %lld certificates issued, %lld refused\n",
-                  (long long)plane.entries, (long long)plane.open_tokens, (long long)plane.issued,
+    (void)fprintf(out,
+                  "  %lld entries; %lld open tokens, good for %lld starts; %lld certificates "
+                  "issued, %lld refused\n",
+                  (long long)plane.entries, (long long)plane.open_tokens,
+                  (long long)plane.open_token_uses, (long long)plane.issued,
                   (long long)plane.refused);
     (void)fprintf(out, "  leaves live %s; intermediate renewed %s, ends %s; root ends %s\n",
                   words_span(plane.leaf_life_s * 1000).text,

@@ -280,6 +280,29 @@ enum status door_get(const struct door *door, const char *path, struct buffer *o
     return STATUS_OK;
 }
 
+int doors_ask_control(const struct doors_choice *choice, const struct door_question *question,
+                      struct buffer *out_body)
+{
+    CLEARED(doors) doors = {0};
+    CLEARED(buffer) body = {0};
+    struct failure why = {0};
+    unsigned code = 0;
+
+    doors_control(choice, &doors);
+    if (door_ask(&doors.items[0], question, &code, &body, &why) != STATUS_OK) {
+        (void)fprintf(stderr, "signet: %s\n", why.detail);
+        return VERDICT_UNREACHABLE;
+    }
+    if (code < 200 || code > 299) {
+        (void)!door_refusal(&doors.items[0], code, buffer_bytes(&body), &why);
+        (void)fprintf(stderr, "signet: refused: %s\n", why.detail);
+        return VERDICT_NO;
+    }
+    *out_body = body;
+    body = (struct buffer){0};
+    return VERDICT_OK;
+}
+
 int doors_visit(const struct doors *doors, const char *path, door_visit_fn visit, void *user)
 {
     size_t num_failed = 0, num_silent = 0;

@@ -108,6 +108,13 @@ enum status door_refusal(const struct door *door, unsigned code, struct bytes bo
 enum status door_get(const struct door *door, const char *path, struct buffer *out_body,
                      struct failure *why) MUST_USE;
 
+/*
+ * doors_ask_control asks the control plane and prints a refusal, or that it does not answer. VERDICT_OK
+ * leaves the body to be read, owned by the caller; else VERDICT_NO or VERDICT_UNREACHABLE.
+ */
+int doors_ask_control(const struct doors_choice *choice, const struct door_question *question,
+                      struct buffer *out_body);
+
 /* Takes the body of one sidecar's page, borrowed for the call. A failure is printed with its name. */
 typedef enum status (*door_visit_fn)(void *user, const struct door *door, struct bytes body,
                                      struct failure *why);

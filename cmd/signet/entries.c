@@ -59,30 +59,6 @@ enum status entries_add(struct table *table, struct bytes body, int64_t now_s, s
     return STATUS_OK;
 }
 
-/* entries_ask asks the control plane and prints a refusal; VERDICT_OK leaves the body to be read. */
-static int entries_ask(const struct doors_choice *choice, const struct door_question *question,
-                       struct buffer *out_body)
-{
-    CLEARED(doors) doors = {0};
-    CLEARED(buffer) body = {0};
-    struct failure why = {0};
-    unsigned code = 0;
-
-    doors_control(choice, &doors);
-    if (door_ask(&doors.items[0], question, &code, &body, &why) != STATUS_OK) {
-        (void)fprintf(stderr, "signet: %s\n", why.detail);
-        return VERDICT_UNREACHABLE;
-    }
-    if (code < 200 || code > 299) {
-        (void)!door_refusal(&doors.items[0], code, buffer_bytes(&body), &why);
-        (void)fprintf(stderr, "signet: refused: %s\n", why.detail);
-        return VERDICT_NO;
-    }
-    *out_body = body;
-    body = (struct buffer){0};
-    return VERDICT_OK;
-}
-
 static int entries_list(int count, char **arguments)
 {
     struct doors_choice choice = {0};
@@ -109,7 +85,7 @@ static int entries_list(int count, char **arguments)
     if (!manual_open(&manual, count, arguments, &words, &verdict)) {
         return verdict;
     }
-    verdict = entries_ask(&choice, &question, &body);
+    verdict = doors_ask_control(&choice, &question, &body);
     if (verdict != VERDICT_OK) {
         return verdict;
     }
@@ -204,7 +180,7 @@ static int entries_add_one(int count, char **arguments)
         return VERDICT_USAGE;
     }
     const struct door_question question = {"POST", "/entries", buffer_bytes(&wanted)};
-    verdict = entries_ask(&choice, &question, &body);
+    verdict = doors_ask_control(&choice, &question, &body);
     if (verdict == VERDICT_OK) {
         (void)printf("entry %s: %s\n", entry.name, entry.id);
     }
@@ -229,8 +205,9 @@ static int entries_remove(int count, char **arguments)
     const struct manual manual = {
         .synopsis = "signet entry remove NAME",
         .purpose =
-            "Takes an entry out, with its open tokens. Who holds a certificate of it keeps it\n"
-            "to its end and is refused the next one.",
+            "Takes an entry out, with its open tokens: that is eviction. Who holds a certificate\n"
+            "of it keeps it to its end and is refused the next one, also when the same entry is\n"
+            "made again: then he joins anew, with a token of the new entry.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .operands_max = 1,
@@ -254,7 +231,7 @@ static int entries_remove(int count, char **arguments)
     }
     (void)snprintf(path, sizeof path, "/entries/%s", words.operands[0]);
     const struct door_question question = {.method = "DELETE", .path = path};
-    verdict = entries_ask(&choice, &question, &body);
+    verdict = doors_ask_control(&choice, &question, &body);
     if (verdict == VERDICT_OK) {
         (void)printf("entry %s is removed\n", words.operands[0]);
     }

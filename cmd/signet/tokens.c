@@ -6,19 +6,21 @@
 #include "cmd/signet/tokens.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "cmd/signet/commands.h"
-#include "cmd/signet/doors.h"
 #include "cmd/signet/manual.h"
 #include "cmd/signet/token_file.h"
 #include "cmd/signet/words.h"
 #include "core/runtime/base/clock.h"
+#include "core/runtime/base/ip.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/json/json.h"
 #include "core/runtime/json/writer.h"
 
 #define TOKENS_TEXT_MAX 16384
+#define TOKENS_USES_MAX 10000
 
 enum status tokens_reply_parse(struct bytes body, struct secret *out_token, int64_t *out_expires_at,
                                struct failure *why)
@@ -51,27 +53,78 @@ enum status tokens_reply_parse(struct bytes body, struct secret *out_token, int6
     return STATUS_OK;
 }
 
-/* What the command line gave; NULL where it did not. */
-struct tokens_new {
-    const char *entry;
-    const char *out;
-    const char *ttl;
-    const char *owner;
-    struct doors_choice choice;
-};
+/* --until is a span from now on, or a date; a span goes as such, so that no clock but one counts. */
+static enum status tokens_put_end(struct json_writer *json, const struct tokens_new *wanted,
+                                  struct failure *why)
+{
+    const char *span = wanted->ttl != NULL ? wanted->ttl : wanted->until;
+    uint64_t life_s = 600;
+    int64_t until = 0;
 
-static enum status tokens_question(const struct tokens_new *wanted, struct buffer *out,
-                                   struct failure *why)
+    if (wanted->ttl != NULL && wanted->until != NULL) {
+        return fail(why, STATUS_CONFIG, "token/life", "--ttl or --until, not both");
+    }
+    if (wanted->until != NULL && strchr(wanted->until, ':') != NULL) {
+        TRY(words_read_date(wanted->until, &until, why));
+        json_put_int(json, "until", until);
+        return STATUS_OK;
+    }
+    if (span != NULL) {
+        TRY(words_read_span_s(span, &life_s, why));
+    }
+    json_put_uint(json, "life_s", life_s);
+    return STATUS_OK;
+}
+
+/* CIDRs with commas between them. */
+static enum status tokens_put_from(struct json_writer *json, const char *from, struct failure *why)
+{
+    struct bytes rest = bytes_of(from);
+    bool more = true;
+
+    json_open_array(json, "from");
+    while (more) {
+        const uint8_t *comma = memchr(rest.at, ',', rest.len);
+        size_t len = comma == NULL ? rest.len : (size_t)(comma - rest.at);
+        struct bytes one = bytes_make(rest.at, len);
+        struct ip_block block;
+        char text[IP_BLOCK_TEXT_MAX];
+
+        if (!ip_block_parse(one, &block)) {
+            return fail(why, STATUS_CONFIG, "token/from",
+                        "--from must be CIDRs (10.0.0.0/8,fd00::/16) or addresses, not \"%.*s\"",
+                        (int)one.len, (const char *)one.at);
+        }
+        ip_block_print(&block, text);
+        json_put_text(json, NULL, text);
+        more = comma != NULL;
+        rest = bytes_skip(rest, one.len + (more ? 1 : 0));
+    }
+    json_close_array(json);
+    return STATUS_OK;
+}
+
+enum status tokens_question(const struct tokens_new *wanted, struct buffer *out,
+                            struct failure *why)
 {
     struct json_writer json = json_writer_to(out);
-    uint64_t life_s = 600;
+    uint64_t uses = 1;
 
-    if (wanted->ttl != NULL) {
-        TRY(words_read_span_s(wanted->ttl, &life_s, why));
+    if (wanted->uses != NULL &&
+        (!bytes_to_number(bytes_of(wanted->uses), TOKENS_USES_MAX, &uses) || uses == 0)) {
+        return fail(why, STATUS_CONFIG, "token/uses",
+                    "--uses must be a whole number from 1 to %d, not \"%s\"", TOKENS_USES_MAX,
+                    wanted->uses);
     }
     json_open_object(&json, NULL);
     json_put_text(&json, "entry", wanted->entry);
-    json_put_uint(&json, "life_s", life_s);
+    TRY(tokens_put_end(&json, wanted, why));
+    if (wanted->uses != NULL) {
+        json_put_uint(&json, "uses", uses);
+    }
+    if (wanted->from != NULL) {
+        TRY(tokens_put_from(&json, wanted->from, why));
+    }
     json_close_object(&json);
     return json_writer_end(&json, why);
 }
@@ -94,6 +147,7 @@ static int tokens_fetch(const struct tokens_new *wanted, struct bytes body_to_se
                         struct token_file *file)
 {
     const struct door_question question = {"POST", "/tokens", body_to_send};
+    bool once = wanted->uses == NULL || strcmp(wanted->uses, "1") == 0;
     CLEARED(doors) doors = {0};
     CLEARED(buffer) body = {0};
     CLEARED(secret) token = {0};
@@ -120,8 +174,9 @@ static int tokens_fetch(const struct tokens_new *wanted, struct bytes body_to_se
         (void)fprintf(stderr, "signet: no token for entry \"%s\": %s\n", wanted->entry, why.detail);
         return VERDICT_NO;
     }
-    (void)printf("%s holds a token for entry %s: good once, its time ends %s\n", wanted->out,
-                 wanted->entry, words_moment(expires_at, clock_unix_s()).text);
+    (void)printf("%s holds a token for entry %s: good %s%s, its time ends %s\n", wanted->out,
+                 wanted->entry, once ? "once" : wanted->uses, once ? "" : " times",
+                 words_moment(expires_at, clock_unix_s()).text);
     return VERDICT_OK;
 }
 
@@ -131,21 +186,36 @@ static int tokens_create(int count, char **arguments)
     const struct manual_flag flags[] = {
         {"entry", "NAME", "the entry that it is for; needed", &wanted.entry, NULL},
         {"out", "FILE", "where it is put: a regular file, mode 0600; needed", &wanted.out, NULL},
-        {"ttl", "SPAN", "how long it may be used: 30s, 10m (unless given), 1h", &wanted.ttl, NULL},
+        {"uses", "N", "how many starts it is good for; else 1", &wanted.uses, NULL},
+        {"ttl", "SPAN", "how long it may be used: 30s, 10m (unless given), 30d", &wanted.ttl, NULL},
+        {"until", "TIME", "until when: 2027-06-30T00:00:00Z, or as --ttl; at most a year",
+         &wanted.until, NULL},
+        {"from", "CIDRS", "where it may be used from: 10.0.0.0/8,fd00::/16; else anywhere",
+         &wanted.from, NULL},
         {"owner", "UID", "whom the file shall belong to; else to you", &wanted.owner, NULL},
         {"admin", "ADDRESS", DOORS_HELP_ADMIN, &wanted.choice.address, NULL},
         {"run-folder", "FOLDER", DOORS_HELP_FOLDER, &wanted.choice.folder, NULL},
     };
     const struct manual manual = {
-        .synopsis = "signet token create --entry NAME --out FILE [--ttl 10m]",
+        .synopsis = "signet token create --entry NAME --out FILE [--uses N] [--until TIME]",
         .purpose =
-            "Makes a join token, good once, and puts it into FILE, which only its owner can\n"
-            "read. The file appears whole or not at all, and replaces an older one. A token\n"
-            "is never printed: there is no way to have it on the standard output.",
+            "Makes a join token and puts it into FILE, which only its owner can read. The file\n"
+            "appears whole or not at all, and replaces an older one. A token is never printed:\n"
+            "there is no way to have it on the standard output.\n"
+            "\n"
+            "Each start of a workload's sidecar spends a use: a token is good for one unless\n"
+            "--uses says more. A sidecar that runs on renews its certificate without the token,\n"
+            "and one whose first certificate was lost on the way asks again without spending a\n"
+            "use. For a workload that may be started again with nobody there (systemd's\n"
+            "Restart=always, a pod), give it a token for as many starts as it may have until\n"
+            "somebody looks, and --from to make a stolen one worth less: `signet token list`\n"
+            "and `signet status` say how many are left, `signet token revoke` withdraws it.",
         .flags = flags,
         .num_flags = sizeof flags / sizeof flags[0],
         .examples = "  signet token create --entry web --out /run/signet/web/token\n"
-                    "  signet token create --entry web --out token --ttl 30s --owner 1337",
+                    "  signet token create --entry web --out token --ttl 30s --owner 1337\n"
+                    "  signet token create --entry web --out web.token --owner 1337 \\\n"
+                    "      --uses 100 --until 90d --from 10.0.3.0/24",
     };
     struct manual_words words;
     OWNED(token_file) *file = NULL;
@@ -175,6 +245,8 @@ int tokens_command(int count, char **arguments)
 {
     static const struct manual_verb verbs[] = {
         {"create", "make a join token and put it into a file", tokens_create},
+        {"list", "list tokens: whose, how many uses are left, until when", tokens_list},
+        {"revoke", "withdraw a token by its id", tokens_revoke},
     };
 
     return manual_run_verb("signet token", verbs, sizeof verbs / sizeof verbs[0], count, arguments);

@@ -120,3 +120,75 @@ enum status words_read_span_s(const char *text, uint64_t *out_span_s, struct fai
     *out_span_s = amount * unit_s;
     return STATUS_OK;
 }
+
+/* Reads two digits of `text` at *at; -1 when they are none. */
+static int words_two(const char *text, size_t at)
+{
+    if (text[at] < '0' || text[at] > '9' || text[at + 1] < '0' || text[at + 1] > '9') {
+        return -1;
+    }
+    return (text[at] - '0') * 10 + (text[at + 1] - '0');
+}
+
+/* The offset behind the seconds, in s: "Z", "+02:00"; false when it is none. */
+static bool words_offset(const char *text, int64_t *out_offset_s)
+{
+    int hours;
+    int minutes;
+
+    if ((text[0] == 'Z' || text[0] == 'z') && text[1] == '\0') {
+        *out_offset_s = 0;
+        return true;
+    }
+    if (strlen(text) != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':') {
+        return false;
+    }
+    hours = words_two(text, 1);
+    minutes = words_two(text, 4);
+    *out_offset_s = (text[0] == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
+    return hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60;
+}
+
+/* What is a date by its form may be none by the calendar: timegm() would make March of 30 February. */
+static bool words_same_day(const struct tm *wanted, time_t at)
+{
+    struct tm got;
+
+    return gmtime_r(&at, &got) != NULL && got.tm_mday == wanted->tm_mday &&
+           got.tm_mon == wanted->tm_mon && got.tm_hour == wanted->tm_hour &&
+           got.tm_min == wanted->tm_min && got.tm_sec == wanted->tm_sec;
+}
+
+enum status words_read_date(const char *text, int64_t *out_at_s, struct failure *why)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd";
+    int64_t offset_s = 0;
+    bool good = strlen(text) > sizeof form - 1;
+    struct tm tm = {0};
+    time_t at = 0;
+
+    for (size_t i = 0; good && i < sizeof form - 1; i++) {
+        good = form[i] == 'd'   ? text[i] >= '0' && text[i] <= '9'
+               : form[i] == 'T' ? text[i] == 'T' || text[i] == 't' || text[i] == ' '
+                                : text[i] == form[i];
+    }
+    good = good && words_offset(text + sizeof form - 1, &offset_s);
+    if (good) {
+        tm = (struct tm){.tm_year = words_two(text, 0) * 100 + words_two(text, 2) - 1900,
+                         .tm_mon = words_two(text, 5) - 1,
+                         .tm_mday = words_two(text, 8),
+                         .tm_hour = words_two(text, 11),
+                         .tm_min = words_two(text, 14),
+                         .tm_sec = words_two(text, 17)};
+        struct tm normal = tm; /* timegm() changes it */
+
+        at = timegm(&normal);
+        good = tm.tm_year >= 70 && words_same_day(&tm, at);
+    }
+    if (!good) {
+        return fail(why, STATUS_CONFIG, "words/date",
+                    "\"%s\" is no date: 2027-06-30T00:00:00Z or 2027-06-30T02:00:00+02:00", text);
+    }
+    *out_at_s = (int64_t)at - offset_s;
+    return STATUS_OK;
+}

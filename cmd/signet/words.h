@@ -42,4 +42,11 @@ struct words words_size(uint64_t bytes);
  */
 enum status words_read_span_s(const char *text, uint64_t *out_span_s, struct failure *why) MUST_USE;
 
+/*
+ * words_read_date reads a moment as RFC 3339 section 5.6 has it, into seconds of Unix time:
+ * "2027-06-30T00:00:00Z", "2027-06-30 02:00:00+02:00"; without parts of seconds, years 1970 to 9999.
+ * STATUS_CONFIG "words/date".
+ */
+enum status words_read_date(const char *text, int64_t *out_at_s, struct failure *why) MUST_USE;
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cmd/signet-control/assemble.h"
+#include "core/control/registry/entry.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/telemetry/log.h"
 #include "core/runtime/telemetry/metrics.h"
@@ -118,6 +119,7 @@ ParameterizedTestParameters(control_check, says_what_is_wrong)
         {"entries missing", CONTROL_EXIT_SETTINGS, "file/missing"},
         {"entries wrong", CONTROL_EXIT_SETTINGS, "yaml/unknown-key"},
         {"entries foreign", CONTROL_EXIT_SETTINGS, "entry/trust-domain"},
+        {"entries short life", CONTROL_EXIT_SETTINGS, "entry/life"},
         {"data is a file", CONTROL_EXIT_DATA, "data-dir/kind"},
         {"data is open", CONTROL_EXIT_DATA, "data-dir/mode"},
         {"store is noise", CONTROL_EXIT_DATA, "store/damaged"},
@@ -164,6 +166,11 @@ static void check_spoil_files(struct bench *bench, const char *what)
         bench_write(bench->entries, "entries:\n  - {name: web, spiffe: x}\n", 0644);
     } else if (strcmp(what, "entries foreign") == 0) {
         bench_write(bench->entries, "entries:\n  - {name: web, spiffeId: 'spiffe://other/web'}\n",
+                    0644);
+    } else if (strcmp(what, "entries short life") == 0) {
+        bench_write(bench->entries,
+                    "entries:\n  - {name: web, namespace: shop, serviceAccount: web, "
+                    "maxLifeSeconds: 119}\n",
                     0644);
     } else if (strcmp(what, "data is a file") == 0) {
         bench_write(bench->data_dir, "x", 0600);
@@ -266,5 +273,67 @@ Test(control_check, refuses_a_data_folder_that_another_process_holds_and_an_addr
     cr_assert_eq(code, CONTROL_EXIT_LISTEN);
     cr_assert_str_eq(why.reason, "rpc/listen");
     metrics_clear();
+    bench_clear(&bench);
+}
+
+/* How many entries the stopped control plane's store has, and the revision that it has come to. */
+static size_t check_entries(const struct bench *bench, int64_t *out_revision)
+{
+    OWNED(store) *store = NULL;
+    struct registry registry;
+    char path[128];
+    size_t count = 0;
+    struct failure why = {0};
+
+    (void)snprintf(path, sizeof path, "%s/signet.db", bench->data_dir);
+    cr_assert_eq(store_open(path, &store, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(registry_init(&registry, store, "cluster.local", &why), STATUS_OK);
+    cr_assert_eq(entry_count(&registry, &count, &why), STATUS_OK);
+    cr_assert_eq(store_revision(store, out_revision, &why), STATUS_OK);
+    return count;
+}
+
+Test(control_check, an_entry_that_the_file_names_no_more_loses_its_right_at_hup)
+{
+    static const char two[] = "entries:\n  - {name: web, namespace: shop, serviceAccount: web}\n"
+                              "  - {name: api, namespace: shop, serviceAccount: api}\n";
+    static const char one[] = "entries:\n  - {name: web, namespace: shop, serviceAccount: web}\n";
+    static const char broken[] = "entries:\n  - {name: web, namespace: shop}\n";
+    struct bench bench;
+    struct control *control = NULL;
+    struct failure why = {0};
+    enum control_exit code = CONTROL_EXIT_OK;
+    int64_t revision = 0;
+
+    bench_make(&bench);
+    bench.settings.listen_address = text_any_port;
+    bench.settings.metrics_address = bench.metrics;
+    for (int round = 0; round < 2; round++) {
+        bench_write(bench.entries, two, 0644);
+        cr_assert_eq(control_start(&bench.settings, bytes_of(""), &control, &code, &why), STATUS_OK,
+                     "%s: %s", why.reason, why.detail);
+        bench_write(bench.entries, round == 0 ? broken : one, 0644);
+        cr_assert_eq(kill(getpid(), SIGHUP), 0);
+        cr_assert_eq(kill(getpid(), SIGTERM), 0);
+        control_run(control);
+        metrics_clear();
+        cr_assert_eq(check_entries(&bench, &revision), round == 0 ? 2 : 1);
+    }
+    bench_clear(&bench);
+}
+
+/* A restored store has given out revisions that it does not know of: a start leaps past them. */
+Test(control_check, a_start_gives_no_revision_that_an_earlier_run_may_have_given)
+{
+    struct bench bench;
+    CLEARED(buffer) bundle = {.max = 65536};
+    int64_t revision = 0;
+
+    bench_make(&bench);
+    bench.settings.listen_address = text_any_port;
+    bench.settings.metrics_address = bench.metrics;
+    check_run_once(&bench, &bundle);
+    (void)check_entries(&bench, &revision);
+    cr_assert_gt(revision, (int64_t)1700000000 * 1000);
     bench_clear(&bench);
 }

@@ -527,6 +527,99 @@ Test(control, I17_a_flood_of_bad_tokens_is_cut_by_address)
     flow_clear(&flow);
 }
 
+/* A token of two uses over the wire: from here only, with what is told about it. */
+Test(control, I6_a_token_for_several_starts_is_good_that_often_and_from_its_addresses_only)
+{
+    static const struct {
+        const char *from;
+        unsigned csr; /* which key asks */
+        int code;
+        const char *reason;
+    } asks[] = {
+        {"10.0.0.0/8", 0, RPC_UNAUTHENTICATED, "bootstrap/token-address"},
+        {"127.0.0.0/8", 0, RPC_OK, ""},
+        {"127.0.0.0/8", 1, RPC_OK, ""},
+        {"127.0.0.0/8", 0, RPC_OK, ""},
+        {"127.0.0.0/8", 2, RPC_UNAUTHENTICATED, "bootstrap/token-used"},
+    };
+    struct flow flow = {0};
+    CLEARED(flow_end) end = {0};
+    struct secret tokens[2] = {{0}};
+    struct buffer csr[3] = {{0}};
+    struct flow_client client = {0};
+
+    flow_make(&flow);
+    flow_connect(&flow, NULL, &client);
+    for (size_t i = 0; i < 3; i++) {
+        office_csr(&csr[i], NULL);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct ip_block block;
+        struct token_order order = {.entry = bytes_of("web"),
+                                    .life_s = 600,
+                                    .now = clock_unix_s(),
+                                    .uses = 2,
+                                    .from = &block,
+                                    .num_from = 1};
+
+        cr_assert(ip_block_parse(bytes_of(asks[i].from), &block));
+        cr_assert_eq(token_create(&flow.office.place.registry, &order, &tokens[i], NULL, NULL),
+                     STATUS_OK);
+    }
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        flow_bootstrap(&flow, &client, secret_bytes(&tokens[i == 0 ? 0 : 1]),
+                       buffer_bytes(&csr[asks[i].csr]), &end);
+        cr_assert_eq((int)end.code, asks[i].code, "%zu: %s: %s", i, end.reason, end.detail);
+        cr_assert_str_eq(end.reason, asks[i].reason);
+    }
+    cr_assert_str_eq(end.detail,
+                     "all 2 uses of this token were spent by earlier starts of this workload; make "
+                     "another with `signet token create --entry web --uses N --out FILE`");
+    for (size_t i = 0; i < 3; i++) {
+        buffer_clear(&csr[i]);
+    }
+    secret_clear(&tokens[0]);
+    secret_clear(&tokens[1]);
+    flow_disconnect(&client);
+    flow_clear(&flow);
+}
+
+Test(control, refuses_a_renewal_with_the_leaf_s_key_and_one_of_an_entry_that_was_made_again)
+{
+    struct flow flow = {0};
+    CLEARED(secret) token = {0};
+    CLEARED(buffer) csr = {0};
+    CLEARED(buffer) other = {0};
+    CLEARED(flow_end) end = {0};
+    struct flow_client client = {0};
+    struct key *key = NULL;
+    struct svid *leaf;
+
+    flow_make(&flow);
+    office_token(&flow.office, "web", clock_unix_s(), &token);
+    office_csr(&csr, &key);
+    office_csr(&other, NULL);
+    flow_connect(&flow, NULL, &client);
+    flow_bootstrap(&flow, &client, secret_bytes(&token), buffer_bytes(&csr), &end);
+    leaf = flow_svid(&flow, &end, key);
+    flow_disconnect(&client);
+    flow_connect(&flow, leaf, &client);
+    flow_renew(&flow, &client, buffer_bytes(&csr), &end);
+    cr_assert_eq(end.code, RPC_INVALID_ARGUMENT);
+    cr_assert_str_eq(end.reason, "renew/same-key");
+    cr_assert_eq(entry_remove(&flow.office.place.registry, bytes_of("web"), NULL), STATUS_OK);
+    flow_renew(&flow, &client, buffer_bytes(&other), &end);
+    cr_assert_str_eq(end.reason, "renew/no-entry");
+    place_add(&flow.office.place, "web", 0);
+    flow_renew(&flow, &client, buffer_bytes(&other), &end);
+    cr_assert_eq(end.code, RPC_UNAUTHENTICATED);
+    cr_assert_str_eq(end.reason, "renew/evicted");
+    flow_disconnect(&client);
+    key_drop(&key);
+    svid_drop(&leaf);
+    flow_clear(&flow);
+}
+
 Test(control, I21_a_token_is_in_no_log_line_no_answer_and_no_metric)
 {
     struct flow flow = {0};

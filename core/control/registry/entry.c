@@ -439,7 +439,7 @@ enum status entry_check_leaf(const struct entry *entry, struct bytes serial_hex,
     }
     return fail(why, STATUS_UNTRUSTED, "renew/evicted",
                 "this certificate is older than entry %s, which was removed and made again: join "
-                "anew, with a token of `signet token create --entry %s --out …`",
+                "anew, with a token of `signet token create --entry %s --out FILE`",
                 entry->name, entry->name);
 }
 

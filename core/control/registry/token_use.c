@@ -169,7 +169,7 @@ static enum status token_use_check_time(const struct token *token, int64_t now, 
     if (now >= token->expires_at) {
         return fail(why, STATUS_UNTRUSTED, "bootstrap/token-expired",
                     "token %s expired %lld s ago; make another with `signet token create --entry "
-                    "%s --out …`",
+                    "%s --out FILE`",
                     token->id, (long long)(now - token->expires_at), token->entry);
     }
     return STATUS_OK;
@@ -183,12 +183,12 @@ static enum status token_use_check_left(const struct token *token, struct failur
     if (token->uses == 1) {
         return fail(why, STATUS_UNTRUSTED, "bootstrap/token-used",
                     "this token was used by an earlier start of this workload; make another with "
-                    "`signet token create --entry %s --out …`",
+                    "`signet token create --entry %s --out FILE`",
                     token->entry);
     }
     return fail(why, STATUS_UNTRUSTED, "bootstrap/token-used",
                 "all %u uses of this token were spent by earlier starts of this workload; make "
-                "another with `signet token create --entry %s --uses N --out …`",
+                "another with `signet token create --entry %s --uses N --out FILE`",
                 token->uses, token->entry);
 }
 

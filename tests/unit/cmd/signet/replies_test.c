@@ -299,7 +299,8 @@ Test(replies, a_connection_without_its_numbers_is_refused)
 static const char replies_control[] =
     "{\"program\":\"signet-control\",\"version\":\"0.1.0\",\"trust_domain\":\"cluster.local\","
     "\"id\":\"spiffe://cluster.local/ns/signet-system/sa/signet-control\",\"pid\":7,"
-    "\"now\":1700000000,\"started_at\":1699996400,\"entries\":3,\"open_tokens\":1,\"issued\":40,"
+    "\"now\":1700000000,\"started_at\":1699996400,\"entries\":3,\"open_tokens\":1,"
+    "\"open_token_uses\":4,\"issued\":40,"
     "\"refused\":2,\"demo_lifetimes\":true,\"leaf_life_s\":6,\"intermediate_life_s\":1209600,"
     "\"root_not_after\":2015360000,\"intermediate_not_after\":1701209600,"
     "\"intermediate_renew_at\":1700600000}";
@@ -320,7 +321,7 @@ Test(replies, the_control_plane_is_told_from_a_sidecar_and_says_demo_lifetimes_l
         printed_end(printed),
         "\ncontrol plane spiffe://cluster.local/ns/signet-system/sa/signet-control, version 0.1.0, "
         "up 1 h\n"
-        "  3 entries, 1 open tokens; 40 certificates issued, 2 refused\n"
+        "  3 entries; 1 open tokens, good for 4 starts; 40 certificates issued, 2 refused\n"
         "  leaves live 6 s; intermediate renewed in 6 d 22 h, ends in 14 d; root ends in 3650 d\n"
         "  demo lifetimes are on: certificates may live for seconds, for demos only\n");
     printed_free(printed);
@@ -426,4 +427,69 @@ ParameterizedTest(struct replies_token *given, replies, takes_a_token_or_refuses
     cr_assert_str_eq(why.reason, given->reason, "%s: %s", given->body, why.detail);
     cr_assert_null(strstr(why.detail, "CANARY"), "I21: %s", why.detail);
     cr_assert_eq(token.len, 0);
+}
+
+Test(replies, a_token_is_asked_for_with_what_was_given_and_no_more)
+{
+    static const struct {
+        struct tokens_new wanted;
+        const char *body; /* or the reason of a refusal */
+    } cases[] = {
+        {{.entry = "web"}, "{\"entry\":\"web\",\"life_s\":600}"},
+        {{.entry = "web", .ttl = "30s"}, "{\"entry\":\"web\",\"life_s\":30}"},
+        {{.entry = "web", .until = "30d", .uses = "5"},
+         "{\"entry\":\"web\",\"life_s\":2592000,\"uses\":5}"},
+        {{.entry = "web", .until = "2023-11-14T22:13:20Z"},
+         "{\"entry\":\"web\",\"until\":1700000000}"},
+        {{.entry = "web", .from = "10.9.8.7/8,fd00::/16,::1"},
+         "{\"entry\":\"web\",\"life_s\":600,\"from\":[\"10.0.0.0/8\",\"fd00::/16\",\"::1\"]}"},
+        {{.entry = "web", .ttl = "1h", .until = "1h"}, "token/life"},
+        {{.entry = "web", .until = "2023-11-14"}, "words/span"},
+        {{.entry = "web", .until = "2023-11-14T22:13"}, "words/date"},
+        {{.entry = "web", .uses = "0"}, "token/uses"},
+        {{.entry = "web", .uses = "10001"}, "token/uses"},
+        {{.entry = "web", .uses = "many"}, "token/uses"},
+        {{.entry = "web", .from = "10.0.0.0/8,"}, "token/from"},
+        {{.entry = "web", .from = "shop"}, "token/from"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CLEARED(buffer) body = {.max = 1000};
+        struct failure why = {0};
+
+        if (tokens_question(&cases[i].wanted, &body, &why) == STATUS_OK) {
+            cr_assert(bytes_equal_text(buffer_bytes(&body), cases[i].body), "%.*s", (int)body.len,
+                      (const char *)body.at);
+        } else {
+            cr_assert_str_eq(why.reason, cases[i].body, "%s", why.detail);
+        }
+    }
+}
+
+Test(replies, tokens_are_rows_that_say_how_many_uses_are_left)
+{
+    static const char body[] =
+        "{\"tokens\":[{\"id\":\"5c01d5b2a4f3e697\",\"entry\":\"web\",\"state\":\"open\","
+        "\"uses\":5,\"uses_left\":3,\"from\":[\"10.0.0.0/8\",\"fd00::/16\"],"
+        "\"created_at\":1699999000,\"expires_at\":1700000060,\"used_at\":1699999940},"
+        "{\"id\":\"0000000000000001\",\"entry\":\"api\",\"state\":\"open\",\"uses\":1,"
+        "\"uses_left\":1,\"from\":[],\"created_at\":1699999000,\"expires_at\":1700000060,"
+        "\"used_at\":null}]}";
+    struct printed *printed = printed_begin();
+    struct table table;
+    struct failure why = {0};
+
+    table_init(&table, tokens_titles, TOKENS_COLUMNS);
+    cr_assert_eq(tokens_add(&table, bytes_of(body), NOW, &why), STATUS_OK, "%s", why.detail);
+    table_print(&table, printed->out, false);
+    cr_assert_str_eq(printed_end(printed),
+                     "ID                ENTRY  STATE  USES LEFT  ENDS      LAST USED  FROM\n"
+                     "5c01d5b2a4f3e697  web    open      3 of 5  in 1 min  1 min ago  10.0.0.0/8 "
+                     "fd00::/16\n"
+                     "0000000000000001  api    open      1 of 1  in 1 min  -          -\n");
+    printed_free(printed);
+    cr_assert_eq(tokens_add(&table, bytes_of("{\"tokens\":[{\"id\":7}]}"), NOW, &why),
+                 STATUS_PROTOCOL);
+    cr_assert_eq(tokens_add(&table, bytes_of("{}"), NOW, &why), STATUS_NOT_FOUND);
+    table_clear(&table);
 }

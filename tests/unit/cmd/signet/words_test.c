@@ -122,3 +122,58 @@ ParameterizedTest(struct words_span_case *given, words, reads_a_span_or_refuses)
     cr_assert_str_eq(why.reason, "words/span");
     cr_assert_eq(seconds, 77, "an output is untouched by a refusal");
 }
+
+struct words_date_case {
+    char text[40];
+    int64_t at_s; /* -1: refused */
+};
+
+ParameterizedTestParameters(words, reads_a_date_or_refuses)
+{
+    static struct words_date_case cases[] = {
+        {"2023-11-14T22:13:20Z", 1700000000},
+        {"2023-11-14t22:13:20z", 1700000000},
+        {"2023-11-14 22:13:20Z", 1700000000},
+        {"2023-11-15T00:13:20+02:00", 1700000000},
+        {"2023-11-14T17:43:20-04:30", 1700000000},
+        {"1970-01-01T00:00:00Z", 0},
+        {"2024-02-29T00:00:00Z", 1709164800},
+        {"9999-12-31T23:59:59Z", 253402300799},
+        {"2023-02-29T00:00:00Z", -1},
+        {"2023-13-01T00:00:00Z", -1},
+        {"2023-00-01T00:00:00Z", -1},
+        {"2023-11-14T24:00:00Z", -1},
+        {"2023-11-14T22:60:00Z", -1},
+        {"2023-11-14T22:13:60Z", -1},
+        {"1969-12-31T23:59:59Z", -1},
+        {"2023-11-14T22:13:20", -1},
+        {"2023-11-14T22:13:20.5Z", -1},
+        {"2023-11-14T22:13:20+0200", -1},
+        {"2023-11-14T22:13:20+24:00", -1},
+        {"2023-11-14T22:13:20+02:60", -1},
+        {"2023-11-14T22:13:20ZZ", -1},
+        {"2023-11-14", -1},
+        {"23-11-14T22:13:20Z", -1},
+        {"2023/11/14T22:13:20Z", -1},
+        {"", -1},
+        {"tomorrow", -1},
+    };
+
+    return cr_make_param_array(struct words_date_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct words_date_case *given, words, reads_a_date_or_refuses)
+{
+    int64_t at_s = 77;
+    struct failure why = {0};
+    enum status status = words_read_date(given->text, &at_s, &why);
+
+    if (given->at_s >= 0) {
+        cr_assert_eq(status, STATUS_OK, "%s: %s", given->text, why.detail);
+        cr_assert_eq(at_s, given->at_s, "%s: %lld", given->text, (long long)at_s);
+        return;
+    }
+    cr_assert_eq(status, STATUS_CONFIG, "%s", given->text);
+    cr_assert_str_eq(why.reason, "words/date");
+    cr_assert_eq(at_s, 77, "an output is untouched by a refusal");
+}

@@ -188,7 +188,7 @@ Test(token, the_refusal_says_what_to_do)
     cr_assert_eq(token_tried(&place, secret_bytes(&text), "second", NOW, &why), STATUS_UNTRUSTED);
     cr_assert_str_eq(why.detail,
                      "this token was used by an earlier start of this workload; make another with "
-                     "`signet token create --entry web --out …`");
+                     "`signet token create --entry web --out FILE`");
     place_clear(&place);
 }
 
