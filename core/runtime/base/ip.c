@@ -27,6 +27,16 @@ bool ip_is_v4(const struct ip *ip)
     return memcmp(ip->at, ip_v4_prefix, sizeof ip_v4_prefix) == 0;
 }
 
+struct ip ip_source(const struct ip *ip)
+{
+    struct ip source = *ip;
+
+    if (!ip_is_v4(ip)) {
+        memset(source.at + 8, 0, sizeof source.at - 8);
+    }
+    return source;
+}
+
 bool ip_equal(const struct ip *a, const struct ip *b)
 {
     return memcmp(a->at, b->at, sizeof a->at) == 0;

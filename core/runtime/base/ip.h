@@ -38,6 +38,12 @@ bool ip_equal(const struct ip *a, const struct ip *b);
 struct bytes ip_bytes(const struct ip *ip);
 
 /*
+ * ip_source is whom limits on strangers count: an IPv4 address itself; of an IPv6 address its /64,
+ * since one host may have every address of that (RFC 4291 2.5.1: interface identifiers of 64 bits).
+ */
+struct ip ip_source(const struct ip *ip);
+
+/*
  * ip_parse reads one address: dotted IPv4 without leading zeros, or IPv6 without zone and brackets.
  * False when it is anything else; then *out_ip is untouched.
  */

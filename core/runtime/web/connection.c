@@ -6,11 +6,16 @@
 #include <sys/socket.h>
 
 #include "core/runtime/base/memory.h"
-#include "core/runtime/net/linger.h"
+#include "core/runtime/net/address.h"
 #include "core/runtime/net/tcp.h"
 #include "core/runtime/telemetry/metrics.h"
 
-enum { WEB_HEAD_MAX = 1024 };
+enum {
+    WEB_HEAD_MAX = 1024,
+    WEB_READ_MAX = 32 * 1024, /* bytes of one read */
+    WEB_LEAVE_LIMIT_MS = 1000,
+    WEB_LEAVE_BYTES_MAX = 256 * 1024,
+};
 
 static void web_connection_count(const struct web_connection *connection,
                                  enum metrics_label outcome, const char *reason)
@@ -125,7 +130,9 @@ static enum status web_connection_on_complete(void *user, struct failure *why)
     };
 
     (void)why;
-    connection->closes = !message->keep_alive || message->upgrade;
+    connection->requests++;
+    connection->closes = !message->keep_alive || message->upgrade ||
+                         connection->requests >= WEB_REQUESTS_MAX;
     web_respond(connection->options, &request, &answer);
     web_connection_answer(connection, &answer,
                           !bytes_equal_text(http_message_method(message), "HEAD"));
@@ -152,6 +159,7 @@ static void web_connection_timer_closed(struct timer *limit, void *user)
     (void)limit;
     connection->closed(connection);
     h1_clear(&connection->parser);
+    buffer_clear(&connection->in);
     buffer_clear(&connection->body);
     buffer_clear(&connection->out);
     free(connection);
@@ -163,18 +171,27 @@ void web_connection_close(struct web_connection *connection)
         return;
     }
     list_remove(&connection->link);
+    list_remove(&connection->turn);
     stream_close(&connection->stream, false);
     timer_close(&connection->limit, web_connection_timer_closed);
 }
 
-/* Ends it so that the answer arrives even when the client still sends. */
+/*
+ * Ends it so that the answer arrives even when the client still sends: closing a socket with unread
+ * bytes in it sends a reset, which can overtake the answer. It stays one of the server's
+ * connections until the client has read it, so that those who never do are bounded with the others.
+ */
 static void web_connection_leave(struct web_connection *connection)
 {
-    linger_start(connection->worker, TAKE(connection->stream));
-    web_connection_close(connection);
+    connection->leaves = true;
+    buffer_clear(&connection->in);
+    buffer_clear(&connection->body);
+    timer_start(&connection->limit, WEB_LEAVE_LIMIT_MS, 0);
+    (void)stream_shutdown(connection->stream, NULL);
+    stream_interest(connection->stream, STREAM_READABLE);
 }
 
-/* Sends what there is. STATUS_OK when all is sent; STATUS_WAIT; STATUS_CLOSED: we closed. */
+/* Sends what there is. STATUS_OK when all is sent; STATUS_WAIT; STATUS_CLOSED: nothing more to do. */
 static enum status web_connection_send(struct web_connection *connection)
 {
     while (connection->sent < connection->out.len) {
@@ -207,6 +224,36 @@ static enum status web_connection_send(struct web_connection *connection)
     return STATUS_OK;
 }
 
+/* What is to be parsed: what is left of an earlier read, else a new one. */
+static enum status web_connection_read(struct web_connection *connection, struct bytes *out_piece)
+{
+    uint8_t *into = worker_scratch(connection->worker, 0);
+    size_t len = 0;
+
+    if (connection->parsed < connection->in.len) {
+        *out_piece = bytes_skip(buffer_bytes(&connection->in), connection->parsed);
+        return STATUS_OK;
+    }
+    TRY(stream_read(connection->stream, into, WEB_READ_MAX, &len, NULL));
+    *out_piece = bytes_make(into, len);
+    return STATUS_OK;
+}
+
+/* Notes how much was parsed. What is left behind a message is copied once, not for each message. */
+static void web_connection_parsed(struct web_connection *connection, struct bytes piece,
+                                  size_t used)
+{
+    if (connection->in.len > 0) {
+        connection->parsed += used;
+    } else if (used < piece.len) {
+        (void)!buffer_add(&connection->in, bytes_skip(piece, used)); /* its bound is a read's */
+    }
+    if (connection->parsed == connection->in.len) {
+        buffer_clear(&connection->in);
+        connection->parsed = 0;
+    }
+}
+
 static void web_connection_feed(struct web_connection *connection, struct bytes piece)
 {
     struct failure why = {0};
@@ -217,36 +264,67 @@ static void web_connection_feed(struct web_connection *connection, struct bytes 
     }
     if (h1_feed(&connection->parser, piece, &used, &why) != STATUS_OK) {
         web_connection_refuse(connection, &why);
-    } else if (used < piece.len) { /* the next request: it waits until this one is answered */
-        stream_unread(connection->stream, bytes_skip(piece, used));
+    } else {
+        web_connection_parsed(connection, piece, used);
     }
 }
 
-/* Reads and answers until the stream has us wait. */
-static void web_connection_advance(void *user, unsigned events)
+/* All is said: whatever still comes is thrown away, up to a bound. */
+static void web_connection_drop(struct web_connection *connection)
+{
+    size_t len = 0;
+    enum status status =
+        stream_read(connection->stream, worker_scratch(connection->worker, 0), WEB_READ_MAX, &len,
+                    NULL);
+
+    connection->dropped += len;
+    if ((status == STATUS_OK && connection->dropped <= WEB_LEAVE_BYTES_MAX) ||
+        status == STATUS_WAIT) {
+        stream_interest(connection->stream, STREAM_READABLE);
+    } else {
+        web_connection_close(connection);
+    }
+}
+
+bool web_connection_step(struct web_connection *connection)
+{
+    struct bytes piece;
+    enum status status;
+
+    if (connection->leaves) {
+        web_connection_drop(connection);
+        return false;
+    }
+    if (web_connection_send(connection) != STATUS_OK) {
+        return false;
+    }
+    status = web_connection_read(connection, &piece);
+    if (status == STATUS_WAIT) {
+        stream_interest(connection->stream, STREAM_READABLE);
+        return false;
+    }
+    if (status != STATUS_OK) {
+        web_connection_close(connection);
+        return false;
+    }
+    web_connection_feed(connection, piece);
+    if (web_connection_send(connection) != STATUS_OK) {
+        return false;
+    }
+    if (connection->in.len == 0) {
+        stream_interest(connection->stream, STREAM_READABLE);
+    }
+    return connection->in.len > 0;
+}
+
+/* It has its turn when those before it had theirs; until then no event is wanted. */
+static void web_connection_ready(void *user, unsigned events)
 {
     struct web_connection *connection = user;
-    uint8_t *into = worker_scratch(connection->worker, 0);
 
     (void)events;
-    for (;;) {
-        enum status status = web_connection_send(connection);
-        size_t len = 0;
-
-        if (status != STATUS_OK) {
-            return;
-        }
-        status = stream_read(connection->stream, into, WORKER_SCRATCH_SIZE, &len, NULL);
-        if (status == STATUS_WAIT) {
-            stream_interest(connection->stream, STREAM_READABLE);
-            return;
-        }
-        if (status != STATUS_OK) {
-            web_connection_close(connection);
-            return;
-        }
-        web_connection_feed(connection, bytes_make(into, len));
-    }
+    stream_interest(connection->stream, 0);
+    web_server_line_up(connection);
 }
 
 static void web_connection_too_slow(struct timer *limit, void *user)
@@ -262,7 +340,8 @@ static void web_connection_too_slow(struct timer *limit, void *user)
 
 bool web_connection_is_idle(const struct web_connection *connection)
 {
-    return h1_is_idle(&connection->parser) && connection->out.len == 0;
+    return connection->leaves || (h1_is_idle(&connection->parser) && connection->in.len == 0 &&
+                                  connection->out.len == 0);
 }
 
 struct web_connection *web_connection_start(struct worker *worker, struct web_server *server,
@@ -270,8 +349,9 @@ struct web_connection *web_connection_start(struct worker *worker, struct web_se
                                             void (*closed)(struct web_connection *connection))
 {
     struct web_connection *connection = memory_make(sizeof *connection);
-    struct sockaddr_storage own = {0};
-    socklen_t own_len = sizeof own;
+    struct address own = address_local(fd);
+    struct address from = address_peer(fd);
+    struct ip ip = address_ip(&from);
     struct ucred peer = {0};
     socklen_t peer_len = sizeof peer;
 
@@ -280,19 +360,21 @@ struct web_connection *web_connection_start(struct worker *worker, struct web_se
     connection->options = options;
     connection->closed = closed;
     connection->peer_uid = (uid_t)-1;
-    if (getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 && own.ss_family == AF_UNIX &&
+    connection->source = ip_source(&ip);
+    if (address_is_unix(&own) &&
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0) {
         connection->is_unix = true;
         connection->peer_uid = peer.uid;
         connection->peer_pid = peer.pid;
     }
     h1_init(&connection->parser, H1_SERVER, &web_connection_events, connection);
+    buffer_init(&connection->in, WEB_READ_MAX);
     buffer_init(&connection->body, WEB_BODY_MAX);
     buffer_init(&connection->out, WEB_ANSWER_MAX + WEB_HEAD_MAX);
     timer_init(&connection->limit, &worker->loop, web_connection_too_slow, connection);
     timer_start(&connection->limit, WEB_REQUEST_LIMIT_MS, 0);
     connection->stream = tcp_start(worker, fd);
-    stream_own(connection->stream, web_connection_advance, connection);
+    stream_own(connection->stream, web_connection_ready, connection);
     stream_interest(connection->stream, STREAM_READABLE);
     return connection;
 }

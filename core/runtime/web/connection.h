@@ -6,6 +6,7 @@
 #ifndef SIGNET_CORE_RUNTIME_WEB_CONNECTION_H
 #define SIGNET_CORE_RUNTIME_WEB_CONNECTION_H
 
+#include "core/runtime/base/ip.h"
 #include "core/runtime/base/list.h"
 #include "core/runtime/http/h1.h"
 #include "core/runtime/loop/timer.h"
@@ -14,17 +15,24 @@
 
 struct web_connection {
     struct list_link link;                    /* in its server's list while it is open */
+    struct list_link turn;                    /* in its server's line while it has something to do */
+    struct ip source;                         /* who it is, as limits count; zero by a unix socket */
     struct worker *worker;                    /* borrowed */
     struct web_server *server;                /* borrowed: outlives its connections */
     const struct web_server_options *options; /* the server's */
     struct stream *stream;                    /* owned; NULL once closed */
     struct timer limit;
     struct h1_parser parser;
+    struct buffer in;   /* read from the stream, not parsed yet, from `parsed` on */
+    size_t parsed;
     struct buffer body; /* of the request being read */
     struct buffer out;  /* what is left to send, from `sent` on */
     size_t sent;
-    bool answered; /* `out` ends with an answer */
-    bool closes;   /* nothing is read behind this answer */
+    size_t dropped;    /* bytes thrown away since it leaves */
+    unsigned requests; /* answered so far */
+    bool answered;     /* `out` ends with an answer */
+    bool closes;       /* nothing is read behind this answer */
+    bool leaves;       /* all is said; it stays until the peer has read it */
     bool is_unix;
     uid_t peer_uid;
     pid_t peer_pid;
@@ -40,10 +48,19 @@ struct web_connection *web_connection_start(struct worker *worker, struct web_se
                                             const struct web_server_options *options, int fd,
                                             void (*closed)(struct web_connection *connection));
 
+/*
+ * web_connection_step does one bounded piece of what is to be done: one read, one answer. True when
+ * there is more to do at once; else it waits for its stream, or is closed.
+ */
+bool web_connection_step(struct web_connection *connection);
+
+/* web_server_line_up puts a connection with something to do at the end of its server's line. */
+void web_server_line_up(struct web_connection *connection);
+
 /* web_connection_close ends it now; again does nothing. */
 void web_connection_close(struct web_connection *connection);
 
-/* web_connection_is_idle: it is between two requests, with nothing left to send. */
+/* web_connection_is_idle: nothing is under way: it is between two requests, or all is said. */
 bool web_connection_is_idle(const struct web_connection *connection);
 
 /*

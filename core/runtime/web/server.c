@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/web/connection.h"
 #include "core/runtime/web/listen.h"
@@ -18,10 +19,14 @@ struct web_server {
     struct web_server_options options;
     struct web_listener listener;
     uv_poll_t poll;
-    struct timer rest;
+    struct timer rest; /* after a want of descriptors */
+    struct timer turn; /* when the line is served next */
+    struct list line;  /* connections with something to do, first come first served */
+    uint64_t window_ms; /* monotonic, when the present window began */
+    unsigned steps;     /* taken in it */
     struct list connections;  /* in order of arrival */
     unsigned num_connections; /* in the list, or still closing */
-    unsigned open_handles;    /* poll and rest; with the connections at 0, the server is freed */
+    unsigned open_handles; /* poll and timers; with the connections at 0, the server is freed */
 };
 
 static void web_server_free_if_over(struct web_server *server)
@@ -39,24 +44,76 @@ static void web_server_connection_closed(struct web_connection *connection)
     web_server_free_if_over(server);
 }
 
-/* Makes room for a new connection: the first that is between two requests goes, else the oldest. */
+void web_server_line_up(struct web_connection *connection)
+{
+    struct web_server *server = connection->server;
+
+    if (list_is_empty(&server->line)) {
+        timer_start(&server->turn, 0, 0);
+    }
+    list_add(&server->line, &connection->turn);
+}
+
+/* Serves the line as far as the window allows; who is left has his turn in the next window. */
+static void web_server_take_turn(struct timer *turn, void *user)
+{
+    struct web_server *server = user;
+    uint64_t now_ms = clock_mono_ms();
+
+    if (now_ms - server->window_ms >= WEB_WINDOW_MS) {
+        server->window_ms = now_ms;
+        server->steps = 0;
+    }
+    while (server->steps < WEB_STEPS_MAX && !list_is_empty(&server->line)) {
+        struct web_connection *next =
+            LIST_OF(server->line.head.next, struct web_connection, turn);
+
+        list_remove(&next->turn);
+        if (web_connection_step(next)) {
+            list_add(&server->line, &next->turn);
+        }
+        server->steps = clock_mono_ms() - now_ms < WEB_TURN_MS ? server->steps + 1 : WEB_STEPS_MAX;
+    }
+    if (!list_is_empty(&server->line)) {
+        uv_update_time(&server->worker->loop); /* the wait begins now */
+        timer_start(turn, WEB_WINDOW_MS, 0);
+    }
+}
+
+/* How many connections a source has; NULL: all of them. */
+static unsigned web_server_count(const struct web_server *server, const struct ip *source)
+{
+    unsigned count = 0;
+
+    LIST_EACH(&server->connections, link)
+    {
+        count += source == NULL ||
+                 ip_equal(&LIST_OF(link, struct web_connection, link)->source, source);
+    }
+    return count;
+}
+
+/*
+ * Makes room for a new connection. One of the source that has most goes, so that a stranger pushes
+ * out his own: the first of them with nothing under way, else the oldest.
+ */
 static void web_server_make_room(struct web_server *server)
 {
     struct web_connection *goes = NULL;
-    unsigned open = 0;
+    unsigned most = 0;
 
     LIST_EACH(&server->connections, link)
     {
         struct web_connection *connection = LIST_OF(link, struct web_connection, link);
+        unsigned count = web_server_count(server, &connection->source);
 
-        open++;
-        if (goes == NULL || (!web_connection_is_idle(goes) && web_connection_is_idle(connection))) {
+        if (count > most || (count == most && !web_connection_is_idle(goes) &&
+                             web_connection_is_idle(connection))) {
             goes = connection;
+            most = count;
         }
     }
-    if (open >= WEB_CONNECTIONS_MAX) {
-        web_connection_close(goes);
-    }
+    web_connection_close(goes);
 }
 
 static void web_server_accept_ready(uv_poll_t *poll, int status, int events)
@@ -77,7 +134,9 @@ static void web_server_accept_ready(uv_poll_t *poll, int status, int events)
         if (fd < 0) {
             return;
         }
-        web_server_make_room(server);
+        if (web_server_count(server, NULL) >= WEB_CONNECTIONS_MAX) {
+            web_server_make_room(server);
+        }
         connection = web_connection_start(server->worker, server, &server->options, fd,
                                           web_server_connection_closed);
         list_add(&server->connections, &connection->link);
@@ -105,9 +164,11 @@ enum status web_server_start(struct worker *worker, const struct web_server_opti
     server->options = *options;
     server->options.address = NULL; /* the caller's text is not kept */
     server->listener = listener;
-    server->open_handles = 2;
+    server->open_handles = 3;
     list_init(&server->connections);
+    list_init(&server->line);
     timer_init(&server->rest, &worker->loop, web_server_rested, server);
+    timer_init(&server->turn, &worker->loop, web_server_take_turn, server);
     if (uv_poll_init(&worker->loop, &server->poll, listener.fd) != 0) {
         abort(); /* a listening socket can be polled */
     }
@@ -117,11 +178,11 @@ enum status web_server_start(struct worker *worker, const struct web_server_opti
     return STATUS_OK;
 }
 
-static void web_server_rest_closed(struct timer *rest, void *user)
+static void web_server_timer_closed(struct timer *timer, void *user)
 {
     struct web_server *server = user;
 
-    (void)rest;
+    (void)timer;
     server->open_handles--;
     web_server_free_if_over(server);
 }
@@ -144,7 +205,8 @@ void web_server_close(struct web_server *server)
         web_connection_close(LIST_OF(link, struct web_connection, link));
     }
     web_listener_unlink(&server->listener);
-    timer_close(&server->rest, web_server_rest_closed);
+    timer_close(&server->rest, web_server_timer_closed);
+    timer_close(&server->turn, web_server_timer_closed);
     uv_close((uv_handle_t *)&server->poll, web_server_poll_closed);
     (void)close(server->listener.fd); /* behind uv_close(), which took it out of the poll set */
 }

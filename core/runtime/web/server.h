@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small HTTP/1.1 server on a loop, for admin, metrics and health: not for the mesh's traffic.
- * Bytes of strangers may reach it, so all is bounded: connections, time, head, body, answer.
+ * Bytes of strangers may reach it, so all is bounded: connections, time, head, body, answer. And it
+ * shares its loop with work that must not wait, such as the renewal of a certificate: connections
+ * with something to do stand in line, each has one request answered when it is its turn, and of each
+ * WEB_WINDOW_MS the server takes WEB_STEPS_MAX such steps, or WEB_TURN_MS of time, and no more.
  *
  *     static const struct web_route routes[] = {
  *         {"GET", "/identity", pages_identity, &pages},
@@ -23,7 +26,11 @@
 #include "core/runtime/http/message.h"
 #include "core/runtime/loop/worker.h"
 
-#define WEB_CONNECTIONS_MAX 64     /* one more ends the one that has been there longest */
+#define WEB_CONNECTIONS_MAX 64     /* one more ends one of the source that has most (ip_source) */
+#define WEB_REQUESTS_MAX 100       /* of one connection; the last answer says that it closes */
+#define WEB_WINDOW_MS 10
+#define WEB_STEPS_MAX 32           /* requests answered, or pieces read, in a window */
+#define WEB_TURN_MS 2              /* the step that passes it is the window's last one */
 #define WEB_REQUEST_LIMIT_MS 10000 /* from a request's first byte to its last, and for its answer  \
                                     */
 #define WEB_IDLE_LIMIT_MS 60000    /* between two requests of a connection */
