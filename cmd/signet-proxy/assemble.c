@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cmd/signet-proxy/footprint.h"
+#include "cmd/signet-proxy/scrape.h"
 #include "cmd/version.h"
 #include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
@@ -16,7 +17,6 @@
 #include "core/runtime/loop/signals.h"
 #include "core/runtime/loop/timer.h"
 #include "core/runtime/telemetry/metrics.h"
-#include "core/runtime/web/metrics_page.h"
 #include "core/sidecar/admin/pages.h"
 #include "core/sidecar/discovery/file_source.h"
 #include "core/sidecar/proxy/canary.h"
@@ -52,11 +52,8 @@ struct sidecar {
     struct canary *canary;
     struct proxy *proxy;
     struct web_server *admin;
-    struct web_server *metrics;
-    struct web_server *health_server;
+    struct scrape scrape;
     struct web_route admin_routes[PAGES_ROUTES];
-    struct web_route metrics_routes[1];
-    struct web_route health_routes[2];
     struct admin_sources sources;
     struct admin_listener *listeners; /* owned, with its texts */
     int closers; /* of agent, files and mesh: closes still to be told */
@@ -95,6 +92,7 @@ static void sidecar_mesh_loaded(void *user, struct snapshot *snapshot,
         log_event(&sidecar->log, LOG_WARN, "mesh.warning", LOG_TEXT("detail", warnings->lines[i]));
     }
     proxy_take_snapshot(sidecar->proxy, snapshot);
+    scrape_follow(&sidecar->scrape, self);
     metrics_gauge_set(METRIC_POLICY_GENERATION, LABEL_NONE, LABEL_NONE,
                       (int64_t)snapshot_generation(snapshot));
     metrics_gauge_set(METRIC_POLICY_LAST_GOOD, LABEL_NONE, LABEL_NONE, clock_unix_s());
@@ -219,14 +217,21 @@ static const char *sidecar_setting_origin(void *user, struct bytes name)
 
 /* ---- time, signals, the end ---- */
 
+/* This workload in the mesh in force; NULL when there is none, or it does not know us. */
+static const struct snapshot_workload *sidecar_self(struct sidecar *sidecar)
+{
+    struct snapshot *mesh = sidecar_snapshot(sidecar);
+
+    return mesh == NULL ? NULL
+                        : snapshot_workload_find(mesh, bytes_of(sidecar->settings->workload));
+}
+
 /* Is the certificate in force one that holds, and of the workload that the mesh says we are? */
 static void sidecar_judge_identity(struct sidecar *sidecar)
 {
     struct identity_set *set = current_get(&sidecar->current);
     const struct svid *svid = set == NULL ? NULL : identity_set_svid(set);
-    struct snapshot *mesh = sidecar_snapshot(sidecar);
-    const struct snapshot_workload *self =
-        mesh == NULL ? NULL : snapshot_workload_find(mesh, bytes_of(sidecar->settings->workload));
+    const struct snapshot_workload *self = sidecar_self(sidecar);
 
     if (svid == NULL) {
         return;
@@ -249,6 +254,7 @@ static void sidecar_ticked(struct timer *timer, void *user)
 
     (void)timer;
     sidecar_judge_identity(sidecar);
+    scrape_follow(&sidecar->scrape, sidecar_self(sidecar));
     if (sidecar->plan->transparent &&
         health_get(&sidecar->health, "inbound-capture") == HEALTH_UNPROVED &&
         metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_MTLS) +
@@ -280,8 +286,7 @@ static void sidecar_close(struct sidecar *sidecar)
     timer_close(&sidecar->tick, NULL);
     drain_close(&sidecar->drain);
     web_server_close(sidecar->admin);
-    web_server_close(sidecar->metrics);
-    web_server_close(sidecar->health_server);
+    scrape_close(&sidecar->scrape);
     canary_close(sidecar->canary);
     current_unsubscribe(&sidecar->follows_identity);
     proxy_stop(&sidecar->proxy);
@@ -486,39 +491,27 @@ static enum status sidecar_make_folders(const char *socket_path, struct failure 
     return status;
 }
 
-static enum status sidecar_start_server(struct sidecar *sidecar, const char *address,
-                                        const struct web_route *routes, size_t num_routes,
-                                        struct web_server **out_server, struct failure *why)
-{
-    struct web_server_options options = {.address = address,
-                                         .routes = routes,
-                                         .num_routes = num_routes,
-                                         .local_host_only = routes == sidecar->admin_routes};
-
-    if (address == NULL || strcmp(address, "off") == 0) {
-        return STATUS_OK;
-    }
-    if (strncmp(address, "unix:", 5) == 0) {
-        TRY(sidecar_make_folders(address + 5, why));
-    }
-    return web_server_start(&sidecar->home, &options, out_server, why);
-}
-
 static enum status sidecar_start_web(struct sidecar *sidecar, struct failure *why)
 {
-    const struct proxy_settings *settings = sidecar->settings;
+    const char *address = sidecar->plan->admin_address;
+    struct web_server_options admin = {.address = address,
+                                       .routes = sidecar->admin_routes,
+                                       .num_routes = PAGES_ROUTES,
+                                       .local_host_only = true};
+    struct scrape_options scrape = {.metrics_address = sidecar->settings->metrics_address,
+                                    .health_address = sidecar->settings->health_address,
+                                    .transparent = sidecar->plan->transparent,
+                                    .health = &sidecar->health};
 
     sidecar_fill_sources(sidecar);
     pages_routes(&sidecar->sources, sidecar->admin_routes);
-    sidecar->metrics_routes[0] = metrics_page_route(METRICS_PROXY);
-    sidecar->health_routes[0] = health_livez_route(&sidecar->health);
-    sidecar->health_routes[1] = health_readyz_route(&sidecar->health);
-    TRY(sidecar_start_server(sidecar, sidecar->plan->admin_address, sidecar->admin_routes,
-                             PAGES_ROUTES, &sidecar->admin, why));
-    TRY(sidecar_start_server(sidecar, settings->metrics_address, sidecar->metrics_routes, 1,
-                             &sidecar->metrics, why));
-    return sidecar_start_server(sidecar, settings->health_address, sidecar->health_routes, 2,
-                                &sidecar->health_server, why);
+    if (address != NULL && strncmp(address, "unix:", 5) == 0) {
+        TRY(sidecar_make_folders(address + 5, why));
+    }
+    if (address != NULL) {
+        TRY(web_server_start(&sidecar->home, &admin, &sidecar->admin, why));
+    }
+    return scrape_start(&sidecar->scrape, &sidecar->home, &scrape, why);
 }
 
 static enum status sidecar_start_all(struct sidecar *sidecar, enum sidecar_exit *out_exit,
@@ -576,8 +569,7 @@ enum status sidecar_start(const struct sidecar_config *config, struct sidecar_pl
     metrics_gauge_set(METRIC_START_TIME, LABEL_NONE, LABEL_NONE, clock_unix_s());
     log_event(&sidecar->log, LOG_INFO, "proxy.started", LOG_TEXT("version", SIGNET_VERSION),
               LOG_TEXT("capture", settings->capture), LOG_INT("workers", plan->num_workers),
-              LOG_TEXT("workload", settings->workload), LOG_TEXT("admin", plan->admin_address),
-              LOG_TEXT("metrics", settings->metrics_address));
+              LOG_TEXT("workload", settings->workload), LOG_TEXT("admin", plan->admin_address));
     *out_sidecar = sidecar;
     return STATUS_OK;
 }

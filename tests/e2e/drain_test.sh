@@ -23,7 +23,7 @@ for name in web api; do
 done
 
 readyz() {
-    in_ns "$1" curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:15021/readyz
+    in_ns "${2-$1}" curl -s -o /dev/null -w '%{http_code}' "http://${3-${mesh_address[$1]}}:15021/readyz"
 }
 
 # download SECONDS: a slow answer, begun in the background; its status and size come into $WORK/download.
@@ -33,6 +33,11 @@ download() {
     caller=$!
     holds_soon grep -q "GET /slow/$1" "$WORK/app-api.log"
 }
+
+echo "# health is asked where the workload is reached"
+is "from its own namespace" 200 "$(readyz api)"
+is "from elsewhere, as a kubelet does" 200 "$(readyz api control)"
+is "and not on loopback" 000 "$(readyz api api 127.0.0.1)"
 
 echo "# the callee drains"
 is "ready before" 200 "$(readyz api)"

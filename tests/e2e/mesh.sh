@@ -17,7 +17,7 @@
 #     mesh_end                          the count; after a failure the ends of all logs too
 #
 # Logs are $WORK/NAME.log; admin sockets $WORK/run/NAME/admin.sock; nothing is put outside of $WORK.
-declare -A mesh_pid
+declare -A mesh_pid mesh_address
 
 mesh_begin() {
     local tool folder
@@ -88,6 +88,7 @@ mesh_control() {
 }
 
 mesh_place() {
+    mesh_address[$1]=10.78.0.$2
     make_ns "$1"
     join_hub "$1" "$2"
     in_ns "$1" "$init" set >/dev/null || exit 1
@@ -140,7 +141,7 @@ admin() {
 metrics() {
     case $1 in
     control) in_ns control curl -sS --max-time 5 http://10.78.0.2:15014/metrics ;;
-    *) in_ns "$1" curl -sS --max-time 5 http://127.0.0.1:15020/metrics ;;
+    *) in_ns "$1" curl -sS --max-time 5 "http://${mesh_address[$1]}:15020/metrics" ;;
     esac
 }
 

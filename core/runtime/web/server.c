@@ -14,24 +14,33 @@
 /* Out of descriptors: polling would spin, so it rests for a while. */
 enum { WEB_ACCEPT_REST_MS = 100, WEB_ACCEPTS_AT_ONCE = 32 };
 
+/* One address that a server listens on. */
+struct web_door {
+    struct list_link link; /* in its server's list while it is open */
+    struct web_server *server;
+    struct web_listener listener;
+    uv_poll_t poll;
+    struct timer rest;     /* after a want of descriptors */
+    unsigned open_handles; /* poll and rest */
+};
+
 struct web_server {
     struct worker *worker; /* borrowed */
     struct web_server_options options;
-    struct web_listener listener;
-    uv_poll_t poll;
-    struct timer rest; /* after a want of descriptors */
-    struct timer turn; /* when the line is served next */
-    struct list line;  /* connections with something to do, first come first served */
-    uint64_t window_ms; /* monotonic, when the present window began */
-    unsigned steps;     /* taken in it */
+    struct list doors;
+    struct timer turn;        /* when the line is served next */
+    struct list line;         /* connections with something to do, first come first served */
+    uint64_t window_ms;       /* monotonic, when the present window began */
+    unsigned steps;           /* taken in it */
     struct list connections;  /* in order of arrival */
     unsigned num_connections; /* in the list, or still closing */
-    unsigned open_handles; /* poll and timers; with the connections at 0, the server is freed */
+    unsigned num_doors;       /* likewise */
+    bool turn_closed;         /* with both numbers at 0, the server is freed */
 };
 
 static void web_server_free_if_over(struct web_server *server)
 {
-    if (server->open_handles == 0 && server->num_connections == 0) {
+    if (server->turn_closed && server->num_doors == 0 && server->num_connections == 0) {
         free(server);
     }
 }
@@ -116,19 +125,20 @@ static void web_server_make_room(struct web_server *server)
     web_connection_close(goes);
 }
 
-static void web_server_accept_ready(uv_poll_t *poll, int status, int events)
+static void web_door_accept(uv_poll_t *poll, int status, int events)
 {
-    struct web_server *server = poll->data;
+    struct web_door *door = poll->data;
+    struct web_server *server = door->server;
 
     (void)status;
     (void)events;
     for (unsigned i = 0; i < WEB_ACCEPTS_AT_ONCE; i++) {
         struct web_connection *connection;
-        int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(door->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-            (void)uv_poll_stop(&server->poll);
-            timer_start(&server->rest, WEB_ACCEPT_REST_MS, 0);
+            (void)uv_poll_stop(&door->poll);
+            timer_start(&door->rest, WEB_ACCEPT_REST_MS, 0);
             return;
         }
         if (fd < 0) {
@@ -144,12 +154,60 @@ static void web_server_accept_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void web_server_rested(struct timer *rest, void *user)
+static void web_door_rested(struct timer *rest, void *user)
 {
-    struct web_server *server = user;
+    struct web_door *door = user;
 
     (void)rest;
-    (void)uv_poll_start(&server->poll, UV_READABLE, web_server_accept_ready);
+    (void)uv_poll_start(&door->poll, UV_READABLE, web_door_accept);
+}
+
+static void web_door_open(struct web_server *server, const struct web_listener *listener)
+{
+    struct web_door *door = memory_make(sizeof *door);
+
+    door->server = server;
+    door->listener = *listener;
+    door->open_handles = 2;
+    timer_init(&door->rest, &server->worker->loop, web_door_rested, door);
+    if (uv_poll_init(&server->worker->loop, &door->poll, listener->fd) != 0) {
+        abort(); /* a listening socket can be polled */
+    }
+    door->poll.data = door;
+    (void)uv_poll_start(&door->poll, UV_READABLE, web_door_accept);
+    list_add(&server->doors, &door->link);
+    server->num_doors++;
+}
+
+static void web_door_handle_closed(struct web_door *door)
+{
+    struct web_server *server = door->server;
+
+    if (--door->open_handles == 0) {
+        free(door);
+        server->num_doors--;
+        web_server_free_if_over(server);
+    }
+}
+
+static void web_door_rest_closed(struct timer *rest, void *user)
+{
+    (void)rest;
+    web_door_handle_closed(user);
+}
+
+static void web_door_poll_closed(uv_handle_t *poll)
+{
+    web_door_handle_closed(poll->data);
+}
+
+static void web_door_close(struct web_door *door)
+{
+    list_remove(&door->link);
+    web_listener_unlink(&door->listener);
+    timer_close(&door->rest, web_door_rest_closed);
+    uv_close((uv_handle_t *)&door->poll, web_door_poll_closed);
+    (void)close(door->listener.fd); /* behind uv_close(), which took it out of the poll set */
 }
 
 enum status web_server_start(struct worker *worker, const struct web_server_options *options,
@@ -158,40 +216,96 @@ enum status web_server_start(struct worker *worker, const struct web_server_opti
     struct web_listener listener;
     struct web_server *server;
 
-    TRY(web_listen(options->address, &listener, why));
+    if (options->address != NULL) {
+        TRY(web_listen(options->address, &listener, why));
+    }
     server = memory_make(sizeof *server);
     server->worker = worker;
     server->options = *options;
     server->options.address = NULL; /* the caller's text is not kept */
-    server->listener = listener;
-    server->open_handles = 3;
+    list_init(&server->doors);
     list_init(&server->connections);
     list_init(&server->line);
-    timer_init(&server->rest, &worker->loop, web_server_rested, server);
     timer_init(&server->turn, &worker->loop, web_server_take_turn, server);
-    if (uv_poll_init(&worker->loop, &server->poll, listener.fd) != 0) {
-        abort(); /* a listening socket can be polled */
+    if (options->address != NULL) {
+        web_door_open(server, &listener);
     }
-    server->poll.data = server;
-    (void)uv_poll_start(&server->poll, UV_READABLE, web_server_accept_ready);
     *out_server = server;
     return STATUS_OK;
 }
 
-static void web_server_timer_closed(struct timer *timer, void *user)
+/* Closes the doors that are at none of these addresses. */
+static void web_server_keep(struct web_server *server, const struct address *addresses,
+                            size_t num_addresses)
+{
+    LIST_EACH(&server->doors, link)
+    {
+        struct web_door *door = LIST_OF(link, struct web_door, link);
+        bool kept = false;
+
+        for (size_t i = 0; i < num_addresses && !kept; i++) {
+            kept = address_equal(&door->listener.address, &addresses[i]);
+        }
+        if (!kept) {
+            web_door_close(door);
+        }
+    }
+}
+
+static bool web_server_has(const struct web_server *server, const struct address *address)
+{
+    LIST_EACH(&server->doors, link)
+    {
+        if (address_equal(&LIST_OF(link, struct web_door, link)->listener.address, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status web_server_listen(struct web_server *server, const struct address *addresses,
+                              size_t num_addresses, struct failure *why)
+{
+    enum status worst = STATUS_OK;
+
+    web_server_keep(server, addresses, num_addresses);
+    for (size_t i = 0; i < num_addresses; i++) {
+        struct web_listener listener;
+        struct failure cause = {0};
+        char text[ADDRESS_TEXT_MAX];
+
+        if (web_server_has(server, &addresses[i])) {
+            continue;
+        }
+        if (web_listen(address_print(&addresses[i], text), &listener, &cause) == STATUS_OK) {
+            web_door_open(server, &listener);
+        } else if (cause.os_error != EADDRNOTAVAIL && worst == STATUS_OK) {
+            worst = fail_os(why, cause.os_error, cause.reason, "%s", text);
+        }
+    }
+    return worst;
+}
+
+enum status web_server_addresses(const struct web_server *server, struct buffer *out)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    LIST_EACH(&server->doors, link)
+    {
+        const struct web_door *door = LIST_OF(link, struct web_door, link);
+
+        TRY(buffer_add_format(out, "%s%s", out->len == 0 ? "" : " ",
+                              address_print(&door->listener.address, text)));
+    }
+    return STATUS_OK;
+}
+
+static void web_server_turn_closed(struct timer *turn, void *user)
 {
     struct web_server *server = user;
 
-    (void)timer;
-    server->open_handles--;
-    web_server_free_if_over(server);
-}
-
-static void web_server_poll_closed(uv_handle_t *poll)
-{
-    struct web_server *server = poll->data;
-
-    server->open_handles--;
+    (void)turn;
+    server->turn_closed = true;
     web_server_free_if_over(server);
 }
 
@@ -204,9 +318,6 @@ void web_server_close(struct web_server *server)
     {
         web_connection_close(LIST_OF(link, struct web_connection, link));
     }
-    web_listener_unlink(&server->listener);
-    timer_close(&server->rest, web_server_timer_closed);
-    timer_close(&server->turn, web_server_timer_closed);
-    uv_close((uv_handle_t *)&server->poll, web_server_poll_closed);
-    (void)close(server->listener.fd); /* behind uv_close(), which took it out of the poll set */
+    web_server_keep(server, NULL, 0);
+    timer_close(&server->turn, web_server_turn_closed);
 }

@@ -25,6 +25,7 @@
 
 #include "core/runtime/http/message.h"
 #include "core/runtime/loop/worker.h"
+#include "core/runtime/net/address.h"
 
 #define WEB_CONNECTIONS_MAX 64     /* one more ends one of the source that has most (ip_source) */
 #define WEB_REQUESTS_MAX 100       /* of one connection; the last answer says that it closes */
@@ -67,7 +68,8 @@ struct web_route {
 };
 
 struct web_server_options {
-    const char *address;            /* "unix:PATH", "127.0.0.1:15000", "[::1]:15000", ":15020" */
+    /* "unix:PATH", "127.0.0.1:15000", "[::1]:15000", ":15020"; NULL: web_server_listen() says */
+    const char *address;
     const struct web_route *routes; /* borrowed; outlives the server */
     size_t num_routes;
     bool local_host_only; /* admin servers: the Host rule above */
@@ -86,6 +88,21 @@ struct web_server; /* bound to a loop */
  */
 enum status web_server_start(struct worker *worker, const struct web_server_options *options,
                              struct web_server **out_server, struct failure *why) MUST_USE;
+
+/*
+ * web_server_listen has it listen on these TCP addresses and no others: where it does already, it
+ * stays; other doors are closed, and connections that came through them stay. An address that this
+ * machine does not have (yet) is left out without a word: call again to try it again. Limits are
+ * those of the whole server.
+ *
+ * STATUS_IO "web/in-use", "web/bind": the first address that failed otherwise; the others are
+ * listened on.
+ */
+enum status web_server_listen(struct web_server *server, const struct address *addresses,
+                              size_t num_addresses, struct failure *why) MUST_USE;
+
+/* web_server_addresses appends where it listens, "10.0.0.7:15020 [fd00::7]:15020"; or nothing. */
+enum status web_server_addresses(const struct web_server *server, struct buffer *out) MUST_USE;
 
 /*
  * web_server_close stops listening, ends the connections, removes the unix socket and frees the
