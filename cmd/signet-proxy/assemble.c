@@ -237,8 +237,8 @@ static void sidecar_judge_identity(struct sidecar *sidecar)
         return;
     }
     if (svid_expires_at(svid) <= clock_unix_s()) {
-        health_set(&sidecar->health, "certificate", HEALTH_NO, "expired at %lld",
-                   (long long)svid_expires_at(svid));
+        health_set(&sidecar->health, "certificate", HEALTH_NO, "it ended %s",
+                   clock_utc(svid_expires_at(svid)).text);
     } else if (self != NULL && strcmp(self->spiffe_id, svid_id(svid)->text) != 0) {
         health_set(&sidecar->health, "certificate", HEALTH_NO, "it is for %s, the mesh expects %s",
                    svid_id(svid)->text, self->spiffe_id);

@@ -85,6 +85,19 @@ static void pages_put_skew(struct json_writer *json, const struct agent_view *vi
     }
 }
 
+/* A certificate that waits for its time, because by our clock it is not valid yet. */
+static void pages_put_kept(struct json_writer *json, const struct agent_view *view)
+{
+    if (view->kept_serial[0] == '\0') {
+        json_put_null(json, "kept");
+        return;
+    }
+    json_open_object(json, "kept");
+    json_put_text(json, "serial", view->kept_serial);
+    pages_put_moment(json, "begins_at", view->kept_begins_at);
+    json_close_object(json);
+}
+
 static void pages_put_agent(struct json_writer *json, const struct admin_sources *sources)
 {
     struct agent_view view = {0};
@@ -100,6 +113,7 @@ static void pages_put_agent(struct json_writer *json, const struct admin_sources
     pages_put_moment(json, "issued_at", view.issued_at);
     pages_put_moment(json, "next_renewal", view.next_renewal);
     pages_put_moment(json, "not_after", view.not_after);
+    pages_put_kept(json, &view);
     json_put_int(json, "outage_budget_s", view.outage_budget_s);
     json_put_int(json, "next_attempt_ms", view.next_attempt_ms);
     json_put_uint(json, "attempts", view.attempts);

@@ -103,6 +103,7 @@ static void agent_arm(struct agent *agent)
     if (agent->state == AGENT_WAITING) {
         uint64_t left = agent->next_attempt_boot_ms > now ? agent->next_attempt_boot_ms - now : 0;
 
+        wait = agent->token_settling ? TOKEN_WATCH_SETTLE_MS : wait;
         wait = left < wait ? left : wait;
     }
     timer_start(&agent->tick, wait, 0);
@@ -111,7 +112,7 @@ static void agent_arm(struct agent *agent)
 /* Tells people once about each stage of the certificate's decline. */
 static void agent_tell_decline(struct agent *agent, enum schedule_verdict verdict)
 {
-    if (agent->svid == NULL || verdict <= agent->told || verdict < SCHEDULE_WORRY) {
+    if (agent->leaf.svid == NULL || verdict <= agent->told || verdict < SCHEDULE_WORRY) {
         return;
     }
     agent->told = verdict;
@@ -127,10 +128,41 @@ static void agent_plan_renewal(struct agent *agent, struct schedule_now now)
 {
     uint64_t at = now.boot_ms;
 
-    if (schedule_judge(&agent->schedule, now) == SCHEDULE_FRESH) {
-        at += schedule_wait_ms(&agent->schedule, now);
+    if (schedule_judge(&agent->leaf.schedule, now) == SCHEDULE_FRESH) {
+        at += schedule_wait_ms(&agent->leaf.schedule, now);
     }
     agent->next_attempt_boot_ms = at > agent->earliest_boot_ms ? at : agent->earliest_boot_ms;
+}
+
+/* Would another token help? Only then is its file looked at. */
+static bool agent_wants_token(const struct agent *agent, struct schedule_now now)
+{
+    return agent->backoff.failures > 0 &&
+           (agent->refused || leaf_judge(&agent->leaf, now) != LEAF_WORKS);
+}
+
+static void agent_look_at_token(struct agent *agent, struct schedule_now now)
+{
+    enum token_watch_verdict verdict;
+
+    if (!agent_wants_token(agent, now)) {
+        agent->token_settling = false;
+        return;
+    }
+    if (now.boot_ms < agent->token_look_boot_ms) {
+        return;
+    }
+    verdict = token_watch_look(&agent->token_watch, &agent->bootstrap, now.boot_ms);
+    agent->token_settling = verdict == TOKEN_WATCH_SETTLING;
+    agent->token_look_boot_ms =
+        now.boot_ms + (agent->token_settling ? TOKEN_WATCH_SETTLE_MS : AGENT_TICK_MS);
+    if (verdict == TOKEN_WATCH_CHANGED) {
+        log_event(&agent->log, LOG_INFO, "token.changed",
+                  LOG_TEXT("file", agent->bootstrap.token_file),
+                  LOG_TEXT("message", "the token file has another token: it is tried now"));
+        agent->token_changed = true;
+        agent->next_attempt_boot_ms = now.boot_ms;
+    }
 }
 
 /*
@@ -146,14 +178,16 @@ static void agent_consider(struct agent *agent)
     if (stepped) {
         agent_report(agent, AGENT_NEWS_CLOCK);
     }
+    agent_swap_leaves(agent, now);
     agent_gauge(agent, now);
-    if (agent->svid != NULL) {
-        agent_tell_decline(agent, schedule_judge(&agent->schedule, now));
+    if (agent->leaf.svid != NULL) {
+        agent_tell_decline(agent, schedule_judge(&agent->leaf.schedule, now));
     }
     if (agent->closing || agent->state != AGENT_WAITING) {
         return;
     }
-    if (!agent->hurried && agent->backoff.failures == 0 && agent->svid != NULL) {
+    agent_look_at_token(agent, now);
+    if (!agent->hurried && agent->backoff.failures == 0 && agent->leaf.svid != NULL) {
         agent_plan_renewal(agent, now);
     }
     if (now.boot_ms >= agent->next_attempt_boot_ms) {
@@ -188,8 +222,12 @@ static enum agent_step agent_step_waiting(struct agent *agent)
 
     if (agent->why.reason != NULL) {
         uint64_t pause = backoff_next_ms(&agent->backoff, agent_draw());
-        uint64_t most = schedule_retry_most_ms(&agent->schedule, now);
+        uint64_t most = schedule_retry_most_ms(&agent->leaf.schedule, now);
 
+        if (agent->key_is_spent) {
+            agent->key_is_spent = false;
+            most = AGENT_PAUSE_MS;
+        }
         agent->next_attempt_boot_ms = now.boot_ms + (pause < most ? pause : most);
         agent_report(agent, AGENT_NEWS_FAILED);
         agent->why = (struct failure){0};
@@ -203,27 +241,42 @@ static enum agent_step agent_step_waiting(struct agent *agent)
     return AGENT_STEP_WAIT;
 }
 
-/* With what do we prove ourselves? A leaf that both clocks call ended is no proof. */
+/*
+ * With what do we prove ourselves? A leaf that both clocks call ended is no proof. A bootstrap that brought nothing
+ * that works is repeated with its key, free of charge, rather than renewed: a renewal would end that right.
+ */
 static enum agent_method agent_choose(struct agent *agent)
 {
     struct schedule_now now = agent_now();
-    bool refused = agent->renewal_refused;
+    bool refused = agent->refused;
+    bool token_changed = agent->token_changed;
 
-    agent->renewal_refused = false; /* the next attempt may try the leaf again */
-    if (agent->svid == NULL) {
+    agent->refused = false;
+    agent->token_changed = false;
+    if (agent->leaf.svid == NULL || token_changed) {
         return AGENT_BOOTSTRAP;
     }
-    if (schedule_judge(&agent->schedule, now) == SCHEDULE_EXPIRED &&
-        !schedule_disputed(&agent->schedule, now)) {
+    if (schedule_judge(&agent->leaf.schedule, now) == SCHEDULE_EXPIRED &&
+        !schedule_disputed(&agent->leaf.schedule, now)) {
         return AGENT_BOOTSTRAP;
     }
-    return refused && agent->bootstrap.token_file != NULL ? AGENT_BOOTSTRAP : AGENT_RENEW;
+    if (agent->bootstrap.token_file == NULL) {
+        return AGENT_RENEW;
+    }
+    if (refused) {
+        return agent->attempt.method == AGENT_RENEW ? AGENT_BOOTSTRAP : AGENT_RENEW;
+    }
+    return agent->retry_key != NULL && leaf_judge(&agent->leaf, now) != LEAF_WORKS
+               ? AGENT_BOOTSTRAP
+               : AGENT_RENEW;
 }
 
 static enum agent_step agent_step_asking(struct agent *agent)
 {
     agent->attempt = (struct agent_attempt){.method = agent_choose(agent)};
     agent->why = (struct failure){0};
+    agent->clock_words[0] = '\0';
+    agent->token_settling = false;
     agent->tried = true;
     agent->hurried = false;
     agent->attempts++;
@@ -232,22 +285,13 @@ static enum agent_step agent_step_asking(struct agent *agent)
 
 void agent_asked(struct agent *agent)
 {
-    if (agent->attempt.method == AGENT_RENEW && agent->attempt.code == RPC_UNAUTHENTICATED) {
-        agent->renewal_refused = true;
-    }
+    agent->refused = agent->attempt.code == RPC_UNAUTHENTICATED;
     agent_advance(agent);
 }
 
 static enum agent_step agent_step_judging(struct agent *agent)
 {
-    if (agent_judge(agent, &agent->why) != STATUS_OK) {
-        return AGENT_STEP_FAIL;
-    }
-    backoff_reset(&agent->backoff);
-    agent->issued++;
-    agent->told = SCHEDULE_FRESH;
-    agent_report(agent, AGENT_NEWS_ISSUED);
-    return AGENT_STEP_NEXT;
+    return agent_judge(agent, &agent->why) == STATUS_OK ? AGENT_STEP_NEXT : AGENT_STEP_FAIL;
 }
 
 static enum agent_step agent_step_leaving(struct agent *agent)
@@ -266,7 +310,8 @@ static void agent_free(struct agent *agent)
     void *user = agent->closed_user;
 
     key_drop(&agent->retry_key);
-    svid_drop(&agent->svid);
+    leaf_clear(&agent->leaf);
+    leaf_clear(&agent->spare);
     bundle_drop(&agent->bundle);
     bootstrap_clear(&agent->bootstrap);
     free(agent->control_address);

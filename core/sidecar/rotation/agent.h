@@ -4,8 +4,10 @@
  *
  * A state machine on the main loop (agent.c holds its table): wait → key and CSR → ask the control
  * plane → check → publish → wait. With a live leaf it renews over mutual TLS; without one it attests with
- * its token file, which it reads at every attempt. A failure never ends it and never takes a valid
- * identity away: it backs off (0.5 s to 60 s, full jitter) and goes on. gRPC lives only while it asks.
+ * its token file, which it reads at every attempt and watches while it waits for a better token. A failure
+ * never ends it and never takes a valid identity away: it backs off (0.5 s to 60 s, full jitter) and goes on.
+ * A new certificate that our own clock calls one of another time does not replace one that works: it is kept for
+ * its time, in memory, and another is asked for. gRPC lives only while it asks.
  *
  * Elsewhere: when (schedule.h), whom to trust at first (bootstrap.h), who gets the result (current.h),
  * identities from files instead (files.h).
@@ -25,6 +27,7 @@ struct agent;
 /* What the agent has to say, once each time it happens. The text is for one log line. */
 enum agent_news {
     AGENT_NEWS_ISSUED, /* a new certificate is in force */
+    AGENT_NEWS_SWAPPED, /* the other one that we hold is in force: its time has come, or a clock was set */
     AGENT_NEWS_FAILED, /* an attempt failed; view.last_error says why, and the old identity stays */
     AGENT_NEWS_WORRY,  /* three quarters of life are gone without a renewal */
     AGENT_NEWS_EXPIRED, /* the certificate has ended */
@@ -39,10 +42,12 @@ struct agent_view {
     int64_t issued_at;             /* Unix s; 0 without a certificate */
     int64_t next_renewal;          /* Unix s on our clock; 0 without a certificate */
     int64_t not_after;             /* Unix s */
+    char kept_serial[48];          /* of a newer leaf that waits for its time; "" without one */
+    int64_t kept_begins_at;        /* Unix s; 0 without one */
     int64_t outage_budget_s;       /* seconds until we can no longer prove ourselves */
     int64_t next_attempt_ms;       /* ms from now; -1 while one is running */
     uint64_t attempts;             /* since start */
-    uint64_t issued;               /* certificates received since start */
+    uint64_t issued;               /* good certificates received since start, kept ones too */
     uint32_t failures;             /* attempts failed since the last success */
     const char *last_error_reason; /* "" when there was none; a stable word */
     char last_error_detail[FAILURE_DETAIL_MAX];

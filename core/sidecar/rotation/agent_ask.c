@@ -3,10 +3,11 @@
  * One attempt: a new key, the request, and gRPC for as long as it takes. The token is read here, for this
  * attempt, and leaves only over a connection whose server has proved to be the control plane (I8).
  *
- * Only when the answer to a bootstrap was lost does the next attempt repeat the key: a join token is good
- * once, and for a minute the control plane repeats its answer to the same key (I6).
+ * A use of a join token belongs to the key that it was first shown with (I6). So from the first bootstrap on its key
+ * is kept until a certificate that works is in force: whatever was lost on the way, the same key asks again
+ * free of charge.
  */
-#include <stdio.h>
+#include <string.h>
 
 #include "core/runtime/base/memory.h"
 #include "core/runtime/rpc/codec.h"
@@ -27,39 +28,35 @@ static enum status agent_pack_bootstrap(struct agent *agent, struct bytes csr_de
     CLEARED(secret) token = {0};
 
     TRY(bootstrap_read_token(&agent->bootstrap, &token, why));
+    token_watch_tried(&agent->token_watch, &token);
     request.token = agent_binary(secret_bytes(&token));
     request.csr_der = agent_binary(csr_der);
     request.instance_id = agent->instance_id;
     return codec_pack(&request.base, out_request, why);
 }
 
-/* How long a lost bootstrap is repeated with its key; the control plane repeats its answer for 60 s. */
-enum { AGENT_RETRY_KEY_MS = 50000 };
-
 static enum status agent_choose_key(struct agent *agent, struct failure *why)
 {
-    if (agent->attempt.method != AGENT_BOOTSTRAP ||
-        agent_now().boot_ms >= agent->retry_key_until_boot_ms) {
-        key_drop(&agent->retry_key);
-    }
-    if (agent->retry_key != NULL) {
+    if (agent->attempt.method == AGENT_BOOTSTRAP && agent->retry_key != NULL) {
         agent->attempt.key = key_ref(agent->retry_key);
         return STATUS_OK;
     }
     return key_make(&agent->attempt.key, why);
 }
 
-/* After an attempt: its key is kept when a bootstrap was sent and nobody answered, else forgotten. */
+/* After an attempt. Whether the server has bound the key, only the server knows: any failure keeps it. */
 static void agent_keep_key(struct agent *agent)
 {
     const struct agent_attempt *attempt = &agent->attempt;
 
-    if (attempt->method != AGENT_BOOTSTRAP || attempt->call == NULL || agent->why.reason == NULL ||
-        attempt->server_time_ms != 0) {
+    if (agent->why.reason == NULL) {
         key_drop(&agent->retry_key);
-    } else if (agent->retry_key == NULL) {
+    } else if (strcmp(agent->why.reason, "bootstrap/key-renewed") == 0) {
+        key_drop(&agent->retry_key);
+        agent->key_is_spent = true;
+    } else if (attempt->method == AGENT_BOOTSTRAP && attempt->key != NULL &&
+               agent->retry_key == NULL) {
         agent->retry_key = key_ref(attempt->key);
-        agent->retry_key_until_boot_ms = agent_now().boot_ms + AGENT_RETRY_KEY_MS;
     }
 }
 
@@ -90,31 +87,12 @@ static enum status agent_connect(struct agent *agent, struct bundle *first_roots
 
     trust.bundle = agent->bundle != NULL ? agent->bundle : first_roots;
     trust.pin = trust.bundle == NULL ? agent->bootstrap.pin : NULL;
-    trust.svid = attempt->method == AGENT_RENEW ? agent->svid : NULL;
+    trust.svid = attempt->method == AGENT_RENEW ? agent->leaf.svid : NULL;
     attempt->queue = rpc_queue_start(agent->home);
     TRY(rpc_client_credentials_make(attempt->queue, &trust, &attempt->credentials, why));
     return rpc_channel_make(attempt->queue, agent->control_address,
                             rpc_client_credentials_raw(attempt->credentials), &attempt->channel,
                             why);
-}
-
-/* Why a call failed, in the words of whoever knows best: our verifier, the server, or gRPC. */
-static void agent_explain(struct agent *agent, const struct rpc_event *end)
-{
-    const struct failure *refusal = rpc_client_credentials_refusal(agent->attempt.credentials);
-    int64_t skew_s = end->server_time_ms == 0 ? 0 : agent->skew_ms / 1000;
-    char skew[64] = "";
-
-    if (refusal != NULL && end->server_time_ms == 0) {
-        agent->why = *refusal;
-        return;
-    }
-    if (skew_s >= 2 || skew_s <= -2) {
-        (void)snprintf(skew, sizeof skew, "; your clock is %lld s %s",
-                       (long long)(skew_s < 0 ? -skew_s : skew_s), skew_s < 0 ? "behind" : "ahead");
-    }
-    (void)fail(&agent->why, STATUS_IO, agent_reason(end->reason), "%s: %.160s%s",
-               rpc_code_word(end->code), end->detail, skew);
 }
 
 static void agent_call_event(void *user, const struct rpc_event *event)

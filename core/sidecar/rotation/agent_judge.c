@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reply, checked as a whole before anything of it counts: what it holds → the roots (they never go back,
- * I9) → the chain (our key, our trust domain) → that peers will accept it → its dates → in force.
+ * I9) → the chain (our key, our trust domain) → that peers will accept it → its dates. What then becomes of the
+ * certificate is agent_leaves.c.
  */
 #include <stdlib.h>
 
@@ -17,9 +18,13 @@ static struct bytes agent_slice(ProtobufCBinaryData from)
 
 void agent_hear_time(struct agent *agent, int64_t server_time_ms)
 {
+    struct schedule_now now = agent_now();
+
+    clocks_say(&agent->clocks, now, server_time_ms, agent->clock_words);
     if (server_time_ms > 0) {
+        clocks_hear(&agent->clocks, now, server_time_ms);
         agent->skew_known = true;
-        agent->skew_ms = clock_unix_ms() - server_time_ms;
+        agent->skew_ms = now.unix_ms - server_time_ms;
     }
 }
 
@@ -75,9 +80,8 @@ static enum status agent_judge_bundle(struct agent *agent, const Mesh__V1__Trust
     return STATUS_OK;
 }
 
-/* Would our peers accept it, in both directions? Judged at the server's time: our own clock may be off. */
-static enum status agent_judge_chain(const struct svid *svid, const struct bundle *bundle,
-                                     int64_t at_s, struct failure *why)
+enum status agent_vouched(const struct svid *svid, const struct bundle *bundle, int64_t at_s,
+                          struct failure *why)
 {
     static const enum verify_use uses[] = {VERIFY_CLIENT, VERIFY_SERVER};
     struct bytes chain[SVID_CERTS_MAX];
@@ -91,8 +95,7 @@ static enum status agent_judge_chain(const struct svid *svid, const struct bundl
         if (verify_peer(bundle, chain, svid_num_certs(svid), uses[i], at_s, &self, &cause) !=
             STATUS_OK) {
             return fail(why, STATUS_UNTRUSTED, "agent/not-trusted",
-                        "the new certificate would be refused: %s: %.120s", cause.reason,
-                        cause.detail);
+                        "the new certificate would be refused: %s: %s", cause.reason, cause.detail);
         }
     }
     return STATUS_OK;
@@ -113,7 +116,8 @@ static enum status agent_judge_svid(struct agent *agent, const Mesh__V1__IssueRe
                     "a certificate for %.120s; we are of \"%.60s\"", svid_id(svid)->text,
                     agent->trust_domain);
     }
-    TRY(agent_judge_chain(svid, bundle, reply->server_time_ms / 1000, why));
+    /* At the server's time: whom the roots vouch for. What our own clock says is the next question. */
+    TRY(agent_vouched(svid, bundle, reply->server_time_ms / 1000, why));
     *out_svid = TAKE(svid);
     return STATUS_OK;
 }
@@ -133,23 +137,11 @@ static enum status agent_judge_dates(const Mesh__V1__IssueReply *reply, const st
     }
     if (!schedule_make(&told, agent_now(), agent_draw(), out_schedule)) {
         return fail(why, STATUS_PROTOCOL, "agent/dates",
-                    "issued at %lld, ends at %lld, told at %lld ms", (long long)told.issued_at,
-                    (long long)told.not_after, (long long)told.server_ms);
+                    "the control plane contradicts itself: issued %s, ends %s, told at %s",
+                    clock_utc(told.issued_at).text, clock_utc(told.not_after).text,
+                    clock_utc(told.server_ms / 1000).text);
     }
     return STATUS_OK;
-}
-
-/* From here on nothing can fail. */
-static void agent_put_in_force(struct agent *agent, struct svid *svid, struct bundle *bundle,
-                               const struct schedule *schedule, struct identity_set *set)
-{
-    svid_drop(&agent->svid);
-    bundle_drop(&agent->bundle);
-    agent->svid = svid_ref(svid);
-    agent->bundle = bundle_ref(bundle);
-    agent->schedule = *schedule;
-    agent->generation = identity_set_generation(set);
-    current_publish(agent->current, set);
 }
 
 static enum status agent_judge_reply(struct agent *agent, const Mesh__V1__IssueReply *reply,
@@ -157,7 +149,6 @@ static enum status agent_judge_reply(struct agent *agent, const Mesh__V1__IssueR
 {
     OWNED(bundle) *bundle = NULL;
     OWNED(svid) *svid = NULL;
-    OWNED(identity_set) *set = NULL;
     struct schedule schedule;
 
     if (reply->bundle == NULL || reply->n_chain_der == 0 || reply->n_chain_der > SVID_CERTS_MAX) {
@@ -169,9 +160,7 @@ static enum status agent_judge_reply(struct agent *agent, const Mesh__V1__IssueR
     TRY(agent_judge_bundle(agent, reply->bundle, &bundle, why));
     TRY(agent_judge_svid(agent, reply, bundle, &svid, why));
     TRY(agent_judge_dates(reply, svid, &schedule, why));
-    TRY(identity_set_make(svid, bundle, agent->generation + 1, &set, why));
-    agent_put_in_force(agent, svid, bundle, &schedule, set);
-    return STATUS_OK;
+    return agent_take(agent, svid, bundle, &schedule, why);
 }
 
 enum status agent_judge(struct agent *agent, struct failure *why)

@@ -2,8 +2,9 @@
 /*
  * The agent's struct and what its files do for each other. Inside this folder only.
  *
- *   agent.c         the states and the clocks      agent_ask.c    the request, and gRPC's short life
- *   agent_judge.c   the reply, to an identity set  agent_report.c what people see: view, log, metrics
+ *   agent.c         the states and the clocks      agent_ask.c     the request, and gRPC's short life
+ *   agent_judge.c   the reply, to a certificate    agent_leaves.c  which certificate is in force
+ *   agent_explain.c why a call failed, in words    agent_report.c  what people see: view, log, metrics
  */
 #ifndef SIGNET_CORE_SIDECAR_ROTATION_AGENT_PARTS_H
 #define SIGNET_CORE_SIDECAR_ROTATION_AGENT_PARTS_H
@@ -18,7 +19,10 @@
 #include "core/sidecar/rotation/agent.h"
 #include "core/sidecar/rotation/bootstrap.h"
 #include "core/sidecar/rotation/clock_watch.h"
+#include "core/sidecar/rotation/clocks.h"
+#include "core/sidecar/rotation/leaf.h"
 #include "core/sidecar/rotation/schedule.h"
+#include "core/sidecar/rotation/token_watch.h"
 
 enum agent_state {
     AGENT_WAITING, /* for the moment of renewal, or the end of a back-off; gRPC is off */
@@ -76,14 +80,18 @@ struct agent {
     struct agent_attempt attempt;
     struct failure why; /* of the running attempt; reason NULL: it did not fail */
     struct backoff backoff;
-    struct key *retry_key;            /* reference: of a bootstrap whose answer was lost, or NULL */
-    uint64_t retry_key_until_boot_ms; /* after that it is a new request with a new key */
-    bool renewal_refused;             /* the server would not take our leaf: attest again */
+    struct key *retry_key; /* reference: of a bootstrap that brought nothing that works; or NULL */
+    bool key_is_spent;     /* the server will not have that key again: ask with another one now */
+    bool refused;          /* the server took neither leaf nor token: show it the other one */
+    struct token_watch token_watch;
+    bool token_changed;  /* the next attempt is with the token, whatever the leaf is */
+    bool token_settling; /* the file changes: look at it again soon */
+    uint64_t token_look_boot_ms; /* no look at it before this */
 
-    struct svid *svid;          /* reference: ours, in force */
-    struct bundle *bundle;      /* reference: the newest roots that we have seen */
-    struct schedule schedule;   /* of svid */
-    uint64_t generation;        /* of the last identity set */
+    struct leaf leaf;      /* in force; its svid is NULL before the first */
+    struct leaf spare;     /* one more at most: kept for its time, or the predecessor */
+    struct bundle *bundle; /* reference: the newest roots that we have seen */
+    uint64_t generation;   /* of the last identity set */
     enum schedule_verdict told; /* the worst that people were told of this certificate */
 
     bool tried; /* there was an attempt: attempt.method means something */
@@ -92,6 +100,8 @@ struct agent {
     int64_t last_error_at; /* Unix s */
     bool skew_known;
     int64_t skew_ms;
+    struct clocks clocks;
+    char clock_words[CLOCKS_TEXT_MAX]; /* whose clock is wrong, of the last attempt; or "" */
 };
 
 /* agent_now reads both clocks. */
@@ -109,6 +119,12 @@ enum status agent_ask(struct agent *agent, struct failure *why) MUST_USE;
 /* agent_asked: the call has ended; agent->attempt and agent->why say how. In agent.c. */
 void agent_asked(struct agent *agent);
 
+/*
+ * agent_explain fills agent->why from a call that failed: whether the control plane cannot be reached, is not
+ * trusted or refuses, in its whole text, with whose clock is wrong and what to do.
+ */
+void agent_explain(struct agent *agent, const struct rpc_event *end);
+
 /* agent_leave gives back all of the attempt; true when gRPC is still going and agent_left() will come. */
 bool agent_leave(struct agent *agent);
 
@@ -116,13 +132,29 @@ bool agent_leave(struct agent *agent);
 void agent_left(struct agent *agent);
 
 /*
- * agent_judge reads the reply and puts the new identity in force. Nothing changes on a refusal.
+ * agent_judge reads the reply and hands the new certificate to agent_take(), whose refusals it passes on. Nothing
+ * changes on another refusal:
  * "agent/reply", "agent/bundle-domain", "agent/bundle-empty", "agent/bundle-went-back", "agent/bundle-changed",
  * "agent/other-domain", "agent/not-trusted", "agent/dates", and what codec, svid, bundle and identity_set refuse.
  */
 enum status agent_judge(struct agent *agent, struct failure *why) MUST_USE;
 
-/* agent_hear_time notes the server's time. */
+/*
+ * agent_take puts a certificate that the roots vouch for in force, or keeps it for its time while a better one
+ * serves. STATUS_UNTRUSTED "agent/not-yet-valid" and "agent/expired": it is held, but by our own clock it does not
+ * work now, and another should be asked for.
+ */
+enum status agent_take(struct agent *agent, struct svid *svid, struct bundle *bundle,
+                       const struct schedule *schedule, struct failure *why) MUST_USE;
+
+/* agent_swap_leaves puts the other certificate in force when by now it is the better one. */
+void agent_swap_leaves(struct agent *agent, struct schedule_now now);
+
+/* agent_vouched: would peers accept `svid` at `at_s`, in both directions? "agent/not-trusted". */
+enum status agent_vouched(const struct svid *svid, const struct bundle *bundle, int64_t at_s,
+                          struct failure *why) MUST_USE;
+
+/* agent_hear_time notes the server's time, and whose clock is wrong. 0: it did not say. */
 void agent_hear_time(struct agent *agent, int64_t server_time_ms);
 
 /* agent_report tells log, metrics and agent->news. */

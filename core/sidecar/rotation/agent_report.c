@@ -13,9 +13,6 @@
 /* Different words of a server that are kept, for the life of the process: metrics hold reasons by pointer. */
 enum { AGENT_REASONS_MAX = 64 };
 
-/* A clock that is off by this much is worth a line. */
-enum { AGENT_SKEW_TOLD_MS = 5000 };
-
 const char *agent_reason(const char *word)
 {
     static char *known[AGENT_REASONS_MAX]; /* main loop only */
@@ -34,6 +31,7 @@ const char *agent_reason(const char *word)
 void agent_look(const struct agent *agent, struct agent_view *out_view)
 {
     struct schedule_now now = agent_now();
+    const struct leaf *leaf = &agent->leaf;
     uint64_t next = agent->next_attempt_boot_ms;
     struct agent_view view = {
         .state = agent_state_word(agent->state),
@@ -53,12 +51,17 @@ void agent_look(const struct agent *agent, struct agent_view *out_view)
     };
 
     memcpy(view.last_error_detail, agent->last_error.detail, sizeof view.last_error_detail);
-    if (agent->svid != NULL) {
-        (void)snprintf(view.serial, sizeof view.serial, "%s", svid_serial_hex(agent->svid));
-        view.issued_at = agent->schedule.issued_at;
-        view.next_renewal = schedule_on_our_clock(&agent->schedule, agent->schedule.renew_at);
-        view.not_after = agent->schedule.not_after;
-        view.outage_budget_s = schedule_budget_s(&agent->schedule, now);
+    if (leaf->svid != NULL) {
+        (void)snprintf(view.serial, sizeof view.serial, "%s", svid_serial_hex(leaf->svid));
+        view.issued_at = leaf->schedule.issued_at;
+        view.next_renewal = schedule_on_our_clock(&leaf->schedule, leaf->schedule.renew_at);
+        view.not_after = leaf->schedule.not_after;
+        view.outage_budget_s = schedule_budget_s(&leaf->schedule, now);
+    }
+    if (agent->spare.svid != NULL && agent->spare.number > leaf->number) {
+        (void)snprintf(view.kept_serial, sizeof view.kept_serial, "%s",
+                       svid_serial_hex(agent->spare.svid));
+        view.kept_begins_at = agent->spare.begins_at;
     }
     if (agent->bundle != NULL) {
         view.bundle_sequence = bundle_sequence(agent->bundle);
@@ -69,13 +72,13 @@ void agent_look(const struct agent *agent, struct agent_view *out_view)
 void agent_gauge(const struct agent *agent, struct schedule_now now)
 {
     metrics_gauge_set(METRIC_OUTAGE_BUDGET, LABEL_NONE, LABEL_NONE,
-                      agent->svid == NULL ? 0 : schedule_budget_s(&agent->schedule, now));
+                      agent->leaf.svid == NULL ? 0 : schedule_budget_s(&agent->leaf.schedule, now));
 }
 
 static void agent_count(const struct agent *agent, const struct agent_view *view)
 {
     agent_gauge(agent, agent_now());
-    if (agent->svid != NULL) {
+    if (agent->leaf.svid != NULL) {
         metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, view->not_after);
         metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, view->next_renewal);
         metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE,
@@ -86,26 +89,32 @@ static void agent_count(const struct agent *agent, const struct agent_view *view
     }
 }
 
-/* A wrong clock is the operator's business before it hurts: said at each certificate, in seconds. */
+/* A wrong clock is the operator's business before it hurts: said at each certificate. */
 static void agent_report_skew(const struct agent *agent)
 {
-    int64_t skew = agent->skew_ms;
-
-    if (agent->skew_known && (skew >= AGENT_SKEW_TOLD_MS || skew <= -AGENT_SKEW_TOLD_MS)) {
-        log_event(&agent->log, LOG_WARN, "clock.skewed",
-                  LOG_TEXT("message", skew < 0 ? "your clock is behind" : "your clock is ahead"),
-                  LOG_INT("seconds", (skew < 0 ? -skew : skew) / 1000));
+    if (agent->clock_words[0] != '\0') {
+        log_event(&agent->log, LOG_WARN, "clock.skewed", LOG_TEXT("message", agent->clock_words),
+                  LOG_INT("seconds", agent->skew_ms / 1000));
     }
+}
+
+/* A certificate is in force: a new one, or the other one that we hold. */
+static void agent_report_in_force(struct agent *agent, const char *event,
+                                  const struct agent_view *view)
+{
+    log_event(&agent->log, LOG_INFO, event, LOG_TEXT("id", svid_id(agent->leaf.svid)->text),
+              LOG_TEXT("method", view->method), LOG_TEXT("serial", view->serial),
+              LOG_INT("generation", agent->generation),
+              LOG_TEXT("not_before", clock_utc(agent->leaf.begins_at).text),
+              LOG_TEXT("not_after", clock_utc(view->not_after).text),
+              LOG_TEXT("next_renewal", clock_utc(view->next_renewal).text),
+              LOG_INT("bundle_sequence", view->bundle_sequence));
 }
 
 static void agent_report_issued(struct agent *agent, const struct agent_view *view)
 {
     metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
-    log_event(&agent->log, LOG_INFO, "identity.issued", LOG_TEXT("id", svid_id(agent->svid)->text),
-              LOG_TEXT("method", view->method), LOG_TEXT("serial", view->serial),
-              LOG_INT("generation", agent->generation), LOG_INT("not_after", view->not_after),
-              LOG_INT("next_renewal", view->next_renewal),
-              LOG_INT("bundle_sequence", view->bundle_sequence));
+    agent_report_in_force(agent, "identity.issued", view);
     agent_report_skew(agent);
 }
 
@@ -132,6 +141,9 @@ void agent_report(struct agent *agent, enum agent_news news)
     case AGENT_NEWS_ISSUED:
         agent_report_issued(agent, &view);
         break;
+    case AGENT_NEWS_SWAPPED:
+        agent_report_in_force(agent, "identity.swapped", &view);
+        break;
     case AGENT_NEWS_FAILED:
         agent_report_failed(agent, &view);
         break;
@@ -141,7 +153,8 @@ void agent_report(struct agent *agent, enum agent_news news)
             LOG_TEXT("last_error", view.last_error_reason), LOG_INT("failures", view.failures));
         break;
     case AGENT_NEWS_EXPIRED:
-        log_event(&agent->log, LOG_ERROR, "identity.expired", LOG_INT("not_after", view.not_after),
+        log_event(&agent->log, LOG_ERROR, "identity.expired",
+                  LOG_TEXT("not_after", clock_utc(view.not_after).text),
                   LOG_TEXT("last_error", view.last_error_reason),
                   LOG_INT("failures", view.failures));
         break;

@@ -149,6 +149,8 @@ struct fabricated *fabricated_make(void)
         .issued_at = clock_unix_s() - 10,
         .next_renewal = clock_unix_s() + 11520,
         .not_after = clock_unix_s() + 43200,
+        .kept_serial = "0c1d",
+        .kept_begins_at = clock_unix_s() + 3000,
         .outage_budget_s = 39600,
         .next_attempt_ms = 11520000,
         .attempts = 4,

@@ -97,6 +97,8 @@ Test(pages, status_says_who_how_and_since_when)
     cr_assert_gt(pages_number(top, "rss_bytes"), 100000);
     cr_assert_eq(pages_number(pages_object(top, "agent"), "skew_ms"), -1500);
     cr_assert_eq(pages_number(pages_object(top, "agent"), "outage_budget_s"), 39600);
+    cr_assert(pages_number(pages_object(pages_object(top, "agent"), "kept"), "begins_at") >
+              clock_unix_s());
     cr_assert_eq(pages_number(pages_object(top, "mesh"), "workloads"), 2);
     cr_assert_eq(pages_number(pages_object(top, "mesh"), "policies"), 1);
     cr_assert_eq(json_count(pages_array(pages_object(top, "mesh"), "warnings")), 1);

@@ -61,6 +61,7 @@ Test(agent_judge, I9_a_mounted_file_does_not_bring_an_old_root_back)
     open_with_identity(&rig);
     OWNED(test_ca) *old_root = test_ca_root("example.org");
     control_rig_write(rig.bundle_file, test_ca_pem(old_root));
+    control_rig_new_token(&rig, "a-second-token");
     control_rig_pass(4000); /* expired: it attests again, and still trusts what it learned */
     control_rig_attempt(&rig);
     cr_assert_eq(rig.issued, 2, "%s", rig.last.last_error_detail);

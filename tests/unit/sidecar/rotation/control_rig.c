@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,17 @@ static enum status rig_sign(struct signer *signer, struct bytes message,
 }
 
 static const struct signer_kind rig_signer_kind = {.sign = rig_sign};
+
+/* The server reads its own clock: between these two nothing of the agent runs. */
+static void rig_server_begins(const struct control_rig *rig)
+{
+    stepped_ms += rig->server_ahead_ms;
+}
+
+static void rig_server_ends(const struct control_rig *rig)
+{
+    stepped_ms -= rig->server_ahead_ms;
+}
 
 static void rig_note_key(struct control_rig *rig, struct bytes csr_der)
 {
@@ -112,7 +124,7 @@ static void rig_issue(struct control_rig *rig, struct rpc_exchange *exchange, st
     reply.issued_at = now;
     reply.renew_at = now + rig->life_s * 2 / 5;
     reply.not_after = rig->wrong_dates ? now - 5 : not_after;
-    reply.server_time_ms = clock_unix_ms() + rig->server_ahead_ms;
+    reply.server_time_ms = clock_unix_ms();
     buffer_init(&out, RPC_MESSAGE_MAX);
     cr_assert_eq(codec_pack(&reply.base, &out, &why), STATUS_OK);
     rpc_exchange_reply(exchange, rig->garbage ? bytes_of("\xff\xff garbage") : buffer_bytes(&out));
@@ -127,10 +139,56 @@ static bool rig_refuses(struct control_rig *rig, struct rpc_exchange *exchange, 
     if (rig->refuse == RPC_OK || (rig->refuse_renew_only != 0 && !renew)) {
         return false;
     }
-    stepped_ms += rig->server_ahead_ms; /* the server reads its own clock */
     rpc_exchange_refuse(exchange, rig->refuse, rig->refuse_reason, "as the test wants");
-    stepped_ms -= rig->server_ahead_ms;
     return true;
+}
+
+static bool rig_same_key(const struct control_rig *rig, size_t a, size_t b)
+{
+    return bytes_equal(bytes_make(rig->keys[a], rig->key_lens[a]),
+                       bytes_make(rig->keys[b], rig->key_lens[b]));
+}
+
+/* I6 as the real control plane holds it, for the key that came last. NULL: it may have its certificate. */
+static const char *rig_use_token(struct control_rig *rig, struct bytes token)
+{
+    size_t key = rig->num_keys - 1;
+
+    if (!bytes_equal_text(token, rig->token)) {
+        return "bootstrap/token-unknown";
+    }
+    if (strcmp(rig->used_token, rig->token) != 0) {
+        (void)snprintf(rig->used_token, sizeof rig->used_token, "%s", rig->token);
+        rig->uses = 0;
+    }
+    for (unsigned i = 0; i < rig->uses; i++) {
+        if (rig_same_key(rig, rig->users[i], key)) {
+            return rig->renewed[i] ? "bootstrap/key-renewed" : NULL;
+        }
+    }
+    if (rig->uses == rig->token_uses) {
+        return "bootstrap/token-used";
+    }
+    rig->users[rig->uses] = key;
+    rig->renewed[rig->uses++] = false;
+    return NULL;
+}
+
+static void rig_serve_bootstrap(struct control_rig *rig, struct rpc_exchange *exchange,
+                                const Mesh__V1__BootstrapRequest *request)
+{
+    struct bytes csr_der = bytes_make(request->csr_der.data, request->csr_der.len);
+    const char *refusal = NULL;
+
+    rig_note_key(rig, csr_der);
+    if (rig->silent || rig->refuse == RPC_OK || rig->refuse_renew_only != 0 || rig->refuse_late) {
+        refusal = rig_use_token(rig, bytes_make(request->token.data, request->token.len));
+    }
+    if (refusal != NULL) {
+        rpc_exchange_refuse(exchange, RPC_UNAUTHENTICATED, refusal, "not with this token");
+    } else if (!rig_refuses(rig, exchange, false)) {
+        rig_issue(rig, exchange, csr_der);
+    }
 }
 
 static void rig_bootstrap(void *service, struct rpc_exchange *exchange,
@@ -146,17 +204,31 @@ static void rig_bootstrap(void *service, struct rpc_exchange *exchange,
     cr_assert_eq(codec_unpack(&mesh__v1__bootstrap_request__descriptor, event->message,
                               CODEC_BUDGET, &message, NULL),
                  STATUS_OK);
-    const Mesh__V1__BootstrapRequest *request = (const void *)message;
-    rig_note_key(rig, bytes_make(request->csr_der.data, request->csr_der.len));
-    if (!rig_refuses(rig, exchange, false)) {
-        if (bytes_equal_text(bytes_make(request->token.data, request->token.len), rig->token)) {
-            rig_issue(rig, exchange, bytes_make(request->csr_der.data, request->csr_der.len));
-        } else {
-            rpc_exchange_refuse(exchange, RPC_UNAUTHENTICATED, "join-token/unknown",
-                                "no such token");
-        }
-    }
+    rig_server_begins(rig);
+    rig_serve_bootstrap(rig, exchange, (const void *)message);
+    rig_server_ends(rig);
     codec_free(message);
+}
+
+static void rig_serve_renew(struct control_rig *rig, struct rpc_exchange *exchange,
+                            const Mesh__V1__RenewRequest *request)
+{
+    struct bytes csr_der = bytes_make(request->csr_der.data, request->csr_der.len);
+
+    if (rig->judged != STATUS_OK) {
+        rpc_exchange_refuse_why(exchange, rig->judged, &rig->judged_why);
+        return;
+    }
+    (void)snprintf(rig->caller, sizeof rig->caller, "%.120s",
+                   rpc_credentials_peer(exchange)->id.text);
+    rig_note_key(rig, csr_der);
+    for (size_t i = 0; i + 1 < rig->num_keys; i++) {
+        cr_assert(!rig_same_key(rig, i, rig->num_keys - 1), "a renewal has a key of its own");
+    }
+    if (!rig_refuses(rig, exchange, true)) {
+        memset(rig->renewed, 1, sizeof rig->renewed);
+        rig_issue(rig, exchange, csr_der);
+    }
 }
 
 static void rig_renew(void *service, struct rpc_exchange *exchange, const struct rpc_event *event)
@@ -168,28 +240,42 @@ static void rig_renew(void *service, struct rpc_exchange *exchange, const struct
         return;
     }
     rig->renews++;
-    (void)snprintf(rig->caller, sizeof rig->caller, "%.120s",
-                   rpc_credentials_peer(exchange)->id.text);
     cr_assert_eq(codec_unpack(&mesh__v1__renew_request__descriptor, event->message, CODEC_BUDGET,
                               &message, NULL),
                  STATUS_OK);
-    const Mesh__V1__RenewRequest *request = (const void *)message;
-    rig_note_key(rig, bytes_make(request->csr_der.data, request->csr_der.len));
-    if (!rig_refuses(rig, exchange, true)) {
-        rig_issue(rig, exchange, bytes_make(request->csr_der.data, request->csr_der.len));
-    }
+    rig_server_begins(rig);
+    rig_serve_renew(rig, exchange, (const void *)message);
+    rig_server_ends(rig);
     codec_free(message);
+}
+
+/* The real judge, at the server's time. Its refusal waits for the handler, which answers with that time too. */
+static enum status rig_judge(void *user, const struct rpc_presented *presented, void **out_peer,
+                             struct failure *why)
+{
+    struct control_rig *rig = user;
+    struct rpc_judge real = rpc_server_credentials_judge(rig->credentials);
+
+    (void)why;
+    rig_server_begins(rig);
+    rig->judged_why = (struct failure){0};
+    rig->judged = real.judge(real.user, presented, out_peer, &rig->judged_why);
+    rig_server_ends(rig);
+    if (rig->judged != STATUS_OK) {
+        *out_peer = NULL;
+    }
+    return STATUS_OK;
 }
 
 static struct rpc_method rig_methods[] = {
     {.name = "/mesh.v1.Certificates/Bootstrap", .event = rig_bootstrap},
-    {.name = "/mesh.v1.Certificates/Renew", .event = rig_renew, .needs_identity = true},
+    {.name = "/mesh.v1.Certificates/Renew", .event = rig_renew},
 };
 
 void control_rig_come_back(struct control_rig *rig)
 {
-    int64_t now =
-        clock_unix_s(); /* its leaf outlives every test: its own rotation is not what is tested */
+    int64_t now = clock_unix_s() + rig->own_shift_s;
+    /* Its leaf outlives every test: its own rotation is not what is tested. */
     OWNED(test_ca) *leaf =
         test_ca_leaf_between(rig->intermediate, rig->own_id, now - 300, now + 60000);
     OWNED(svid) *svid = test_ca_svid(leaf);
@@ -201,12 +287,16 @@ void control_rig_come_back(struct control_rig *rig)
     rig_methods[1].service = rig;
     cr_assert_eq(identity_set_make(svid, rig->bundle, 1, &set, &why), STATUS_OK);
     rig->queue = rpc_queue_start(&rig->home);
+    control_rig_step(rig->own_shift_s); /* it takes no certificate that its clock refuses */
     cr_assert_eq(rpc_server_credentials_make(set, &rig->credentials, &why), STATUS_OK, "%s",
                  why.detail);
+    control_rig_step(-rig->own_shift_s);
     (void)snprintf(rig->address, sizeof rig->address, "127.0.0.1:%u", rig->port);
     options.address = rig->address;
     options.credentials = rpc_server_credentials_raw(rig->credentials);
     options.judge = rpc_server_credentials_judge(rig->credentials);
+    options.judge.judge = rig_judge;
+    options.judge.user = rig;
     cr_assert_eq(rpc_server_start(rig->queue, &options, &rig->server, &why), STATUS_OK, "%s",
                  why.detail);
     rig->port = rpc_server_port(rig->server);
@@ -276,6 +366,25 @@ void control_rig_write(const char *path, struct bytes content)
     cr_assert_eq(fclose(file), 0);
 }
 
+void control_rig_new_token(struct control_rig *rig, const char *text)
+{
+    rig->token = text;
+    control_rig_write(rig->token_file, bytes_of(text));
+}
+
+/* An authority that is older and younger than any clock of a test is off. */
+static void rig_make_authority(struct control_rig *rig)
+{
+    struct test_ca_plan root = test_ca_plan_root("example.org");
+    struct test_ca_plan intermediate = test_ca_plan_intermediate("example.org");
+    int64_t now = clock_unix_s();
+
+    root.not_before = intermediate.not_before = now - INT64_C(400) * 86400;
+    root.not_after = intermediate.not_after = now + INT64_C(400) * 86400;
+    rig->root = test_ca_make(&root, NULL);
+    rig->intermediate = test_ca_make(&intermediate, rig->root);
+}
+
 void control_rig_open(struct control_rig *rig)
 {
     memset(rig, 0, sizeof *rig);
@@ -288,8 +397,7 @@ void control_rig_open(struct control_rig *rig)
     cr_assert_not_null(mkdtemp(rig->folder));
     (void)snprintf(rig->token_file, sizeof rig->token_file, "%s/token", rig->folder);
     (void)snprintf(rig->bundle_file, sizeof rig->bundle_file, "%s/roots.pem", rig->folder);
-    rig->root = test_ca_root("example.org");
-    rig->intermediate = test_ca_intermediate(rig->root, "example.org");
+    rig_make_authority(rig);
     rig->bundle = test_ca_bundle(rig->root, "example.org");
     rig->signer.kind = &rig_signer_kind;
     rig->signer.algorithm = key_signature(test_ca_key(rig->intermediate));
@@ -297,6 +405,7 @@ void control_rig_open(struct control_rig *rig)
     rig->own_id = CONTROL_ID;
     rig->workload_id = WEB_ID;
     rig->token = TOKEN;
+    rig->token_uses = 1;
     rig->life_s = 3600;
     rig->sequence = 7;
     rig->domain = "example.org";
@@ -335,6 +444,7 @@ static void rig_news(void *user, enum agent_news news, const struct agent_view *
 
     rig->last = *view;
     rig->issued += news == AGENT_NEWS_ISSUED;
+    rig->swapped += news == AGENT_NEWS_SWAPPED;
     rig->failed += news == AGENT_NEWS_FAILED;
     rig->worried += news == AGENT_NEWS_WORRY;
     rig->expired += news == AGENT_NEWS_EXPIRED;
@@ -376,6 +486,47 @@ void control_rig_attempt(struct control_rig *rig)
         agent_reconsider(rig->agent);
         agent_look(rig->agent, &view);
     } while (rig->issued + rig->failed == before || strcmp(view.state, "waiting") != 0);
+}
+
+unsigned control_rig_files(const struct control_rig *rig)
+{
+    DIR *folder = opendir(rig->folder);
+    unsigned count = 0;
+
+    cr_assert_not_null(folder);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        count += entry->d_name[0] != '.';
+    }
+    (void)closedir(folder);
+    return count;
+}
+
+/* Descriptors of this process that are open for writing on an ordinary file. */
+unsigned control_rig_writable(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 3; fd < 256; fd++) {
+        char path[64];
+        char flags_line[128] = "";
+        unsigned flags = 0;
+        struct stat status;
+
+        if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+            continue;
+        }
+        (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+        FILE *info = fopen(path, "r");
+        while (info != NULL && fgets(flags_line, sizeof flags_line, info) != NULL) {
+            if (sscanf(flags_line, "flags: %o", &flags) == 1) {
+                count += (flags & 3) != 0;
+            }
+        }
+        if (info != NULL) {
+            (void)fclose(info);
+        }
+    }
+    return count;
 }
 
 unsigned control_rig_threads(void)

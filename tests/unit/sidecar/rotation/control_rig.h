@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A loop with a control plane of the test's own on it (real gRPC, real TLS), which can be told to err, to
- * go away and to come back; and time that the test moves.
+ * go away and to come back; and time that the test moves. It holds tokens to the real one's rule (I6): a use
+ * belongs to one key, which may ask again until its instance has renewed; another key is another use. Its clock
+ * may differ from the agent's: it judges, signs and answers by its own.
  */
 #ifndef SIGNET_TESTS_UNIT_SIDECAR_ROTATION_CONTROL_RIG_H
 #define SIGNET_TESTS_UNIT_SIDECAR_ROTATION_CONTROL_RIG_H
@@ -33,8 +35,10 @@ struct control_rig {
 
     /* what it shall do */
     const char *own_id;      /* its identity; CONTROL_ID */
+    int64_t own_shift_s;     /* of its own certificate's dates, at the next coming back */
     const char *workload_id; /* whom it makes of callers; WEB_ID */
-    const char *token;       /* that it takes */
+    const char *token;       /* that it takes; another text is another token, unused */
+    unsigned token_uses;     /* how often a token may be used; 1 */
     int64_t life_s;
     uint64_t sequence;         /* of the bundle it tells */
     const char *domain;        /* of the bundle it tells */
@@ -44,7 +48,8 @@ struct control_rig {
     enum rpc_code refuse; /* RPC_OK: do not */
     const char *refuse_reason;
     int64_t refuse_renew_only;
-    int64_t server_ahead_ms; /* its clock against ours */
+    bool refuse_late;        /* a refused bootstrap has spent its use, as when signing fails */
+    int64_t server_ahead_ms; /* its clock against ours: it judges, issues and answers by it */
 
     /* what it saw */
     unsigned bootstraps, renews;
@@ -53,10 +58,18 @@ struct control_rig {
     size_t num_keys;
     char caller[128]; /* of the last Renew */
 
+    /* the token: which keys have used it, as indices into `keys`, and whether they have renewed */
+    char used_token[64];
+    size_t users[KEYS_MAX];
+    bool renewed[KEYS_MAX];
+    unsigned uses;
+    enum status judged; /* the caller's certificate, by the server's clock */
+    struct failure judged_why;
+
     /* the agent under test */
     struct current current;
     struct agent *agent;
-    unsigned issued, failed, worried, expired, stepped;
+    unsigned issued, swapped, failed, worried, expired, stepped;
     struct agent_view last; /* of the last news */
 };
 
@@ -84,8 +97,15 @@ void control_rig_turn(struct control_rig *rig, unsigned ms);
 void control_rig_pass(int64_t s);
 void control_rig_step(int64_t s);
 
+/* control_rig_new_token makes it take `text` instead, and puts that into the agent's file. */
+void control_rig_new_token(struct control_rig *rig, const char *text);
+
 /* control_rig_write replaces a file's content. */
 void control_rig_write(const char *path, struct bytes content);
+
+/* control_rig_files counts what is in the rig's folder, and ordinary files that this process may write. */
+unsigned control_rig_files(const struct control_rig *rig);
+unsigned control_rig_writable(void);
 
 /* control_rig_threads counts the threads of this process. */
 unsigned control_rig_threads(void);
