@@ -37,6 +37,13 @@ judged 0 "settings: in order" "$proxy" --config inbound.conf --check
 judged 0 "in order" "$control" --check --entries entries.yaml --ca-passphrase-file passphrase --data-dir "$work/data"
 is "nothing was made" "" "$(ls -d data 2>/dev/null)"
 
+echo "# the sample of a unit file"
+unit="$samples/signet-proxy@.service"
+read -r -a words <<<"$(sed -n '/^ExecStart=/,/[^\\]$/p' "$unit" | sed 's/^ExecStart=//; s/\\$//; s/%i/web/g; s,/etc/signet/,,g' | tr '\n' ' ')"
+is "it starts the sidecar" /usr/local/bin/signet-proxy "${words[0]}"
+judged 0 "in order" "$proxy" "${words[@]:1}" --check
+holds "it comes back by itself" grep -q '^Restart=always$' "$unit"
+
 echo "# a mesh that is wrong"
 sed 's/^    addresses: \[10.77.0.2, /    adresses: [10.77.0.2, /' mesh.yaml >bad.yaml
 judged 2 'bad.yaml:[0-9]+.*adresses' "$proxy" --check bad.yaml
