@@ -22,6 +22,7 @@
 #include "core/runtime/telemetry/metrics.h"
 #include "mesh/v1/certificates.pb-c.h"
 #include "tests/support/suite.h"
+#include "tests/support/test_ca.h"
 #include "tests/unit/control/serve/office.h"
 
 SUITE(control, .timeout = 60);
@@ -523,6 +524,35 @@ Test(control, I17_a_flood_of_bad_tokens_is_cut_by_address)
     }
     cr_assert_gt(limited, 50);
     cr_assert_eq(end.code, RPC_RESOURCE_EXHAUSTED);
+    flow_disconnect(&client);
+    flow_clear(&flow);
+}
+
+/* A certificate that nobody vouches for costs a signature each time, up to the limit. */
+Test(control, I17_a_flood_of_forged_certificates_is_cut_before_they_are_judged)
+{
+    struct flow flow = {0};
+    CLEARED(buffer) csr = {0};
+    CLEARED(flow_end) end = {0};
+    OWNED(test_ca) *root = test_ca_root("cluster.local");
+    OWNED(test_ca) *leaf = test_ca_leaf(root, "spiffe://cluster.local/ns/shop/sa/web");
+    OWNED(svid) *forged = test_ca_svid(leaf);
+    struct flow_client client = {0};
+    unsigned judged = 0;
+    unsigned limited = 0;
+
+    flow_make(&flow);
+    office_csr(&csr, NULL);
+    flow_connect(&flow, forged, &client);
+    for (unsigned i = 0; i < CERTIFICATES_ADDRESS_PROOFS_BURST + 300; i++) {
+        flow_renew(&flow, &client, buffer_bytes(&csr), &end);
+        judged += strncmp(end.reason, "verify/", 7) == 0;
+        limited += strcmp(end.reason, "renew/rate") == 0;
+    }
+    cr_assert_eq(judged + limited, CERTIFICATES_ADDRESS_PROOFS_BURST + 300, "%s", end.reason);
+    cr_assert_gt(limited, 50);
+    cr_assert_geq(judged, CERTIFICATES_ADDRESS_PROOFS_BURST);
+    cr_assert_eq(metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_REFUSED), (int64_t)limited);
     flow_disconnect(&client);
     flow_clear(&flow);
 }

@@ -36,15 +36,6 @@ static ProtobufCBinaryData certificates_field(struct bytes from)
     return (ProtobufCBinaryData){.len = from.len, .data = (uint8_t *)(uintptr_t)from.at};
 }
 
-/* "ipv4:10.0.0.7:41234" → "ipv4:10.0.0.7": the port is drawn anew for each connection. */
-static struct bytes certificates_address(const struct rpc_exchange *exchange)
-{
-    const char *text = rpc_exchange_address(exchange);
-    const char *colon = strrchr(text, ':');
-
-    return colon == NULL ? bytes_of(text) : bytes_make(text, (size_t)(colon - text));
-}
-
 static void certificates_count(const struct certificates_job *job, enum status status,
                                const char *reason)
 {
@@ -63,14 +54,13 @@ static void certificates_count(const struct certificates_job *job, enum status s
     }
 }
 
-/* The one place where a refused request is logged. What the system said stays in our own log. */
-static void certificates_refuse(const struct certificates_job *job, enum status status,
-                                const struct failure *why)
+/* The one place where a refused request is logged. */
+static void certificates_note_refusal(const struct certificates_job *job, enum status status,
+                                      const struct failure *why)
 {
     const struct verified_peer *leaf = job->request.proof.leaf;
     char token_id[TOKEN_ID_SIZE] = "";
     struct digest hash;
-    struct failure told = *why;
 
     (void)token_identify(job->request.proof.token, token_id, &hash);
 
@@ -81,6 +71,15 @@ static void certificates_refuse(const struct certificates_job *job, enum status 
               LOG_TEXT("token_id", token_id[0] == '\0' ? NULL : token_id),
               LOG_BYTES("instance", job->instance_id), LOG_FAILURE(why));
     certificates_count(job, status, why->reason);
+}
+
+/* What the system said stays in our own log. */
+static void certificates_refuse(const struct certificates_job *job, enum status status,
+                                const struct failure *why)
+{
+    struct failure told = *why;
+
+    certificates_note_refusal(job, status, why);
     if (status == STATUS_IO) {
         (void)fail(&told, status, why->reason, "the control plane failed; its log says why");
     }
@@ -203,20 +202,51 @@ static enum status certificates_check_bounds(struct bytes csr, struct bytes toke
     return STATUS_OK;
 }
 
-/* Nothing of the request has been looked at yet: this is all that a stranger costs us. */
-static enum status certificates_check_rate(struct certificates_job *job, struct failure *why)
+/* Nothing of the call has been looked at yet: this is all that a stranger costs us. */
+static enum status certificates_admit(struct certificates_job *job, struct strangers *strangers,
+                                      struct failure *why)
 {
-    struct certificates *service = job->service;
+    enum status status =
+        strangers_admit(strangers, rpc_exchange_address(job->exchange), job->began_ms, why);
 
-    if (!limit_take(&service->addresses, certificates_address(job->exchange), job->began_ms)) {
-        return fail(why, STATUS_LIMIT, "bootstrap/rate", "more than %d requests a second from %s",
-                    CERTIFICATES_ADDRESS_PER_SECOND, rpc_exchange_address(job->exchange));
+    if (status != STATUS_OK) {
+        certificates_note_refusal(job, status, why);
     }
-    if (!limit_take(&service->everybody, (struct bytes){0}, job->began_ms)) {
-        return fail(why, STATUS_LIMIT, "bootstrap/rate", "more than %d requests a second",
-                    CERTIFICATES_ALL_PER_SECOND);
-    }
-    return STATUS_OK;
+    return status;
+}
+
+static enum status certificates_admit_newcomer(void *user, struct rpc_exchange *exchange,
+                                               struct failure *why)
+{
+    struct certificates *service = user;
+    struct certificates_job job = {.service = service,
+                                   .exchange = exchange,
+                                   .method = LABEL_BOOTSTRAP,
+                                   .method_name = "bootstrap",
+                                   .began_ms = clock_mono_ms()};
+
+    return certificates_admit(&job, &service->newcomers, why);
+}
+
+static enum status certificates_admit_unproved(void *user, struct rpc_exchange *exchange,
+                                               struct failure *why)
+{
+    struct certificates *service = user;
+    struct certificates_job job = {.service = service,
+                                   .exchange = exchange,
+                                   .method = LABEL_RENEW,
+                                   .method_name = "renew",
+                                   .began_ms = clock_mono_ms()};
+
+    return certificates_admit(&job, &service->unproved, why);
+}
+
+/* The certificate was good: whoever shows such a one is no stranger, and has a limit of his own. */
+static void certificates_proved(void *user, struct rpc_exchange *exchange)
+{
+    struct certificates *service = user;
+
+    strangers_forgive(&service->unproved, rpc_exchange_address(exchange), clock_mono_ms());
 }
 
 static enum status certificates_read_bootstrap(struct certificates_job *job,
@@ -258,11 +288,8 @@ static void certificates_bootstrap(void *user, struct rpc_exchange *exchange,
     if (event->kind != RPC_EVENT_MESSAGE) {
         return;
     }
-    status = certificates_check_rate(&job, &why);
-    if (status == STATUS_OK) {
-        status = codec_unpack(&mesh__v1__bootstrap_request__descriptor, event->message,
-                              CODEC_BUDGET, &message, &why);
-    }
+    status = codec_unpack(&mesh__v1__bootstrap_request__descriptor, event->message, CODEC_BUDGET,
+                          &message, &why);
     if (status == STATUS_OK) {
         request = (Mesh__V1__BootstrapRequest *)message;
         status = certificates_read_bootstrap(&job, request, &why);
@@ -326,28 +353,44 @@ static void certificates_renew(void *user, struct rpc_exchange *exchange,
 
 void certificates_init(struct certificates *service, const struct issuer *issuer)
 {
+    static const struct strangers_plan newcomers = {
+        .per_second = CERTIFICATES_ADDRESS_PER_SECOND,
+        .burst = CERTIFICATES_ADDRESS_BURST,
+        .all_per_second = CERTIFICATES_ALL_PER_SECOND,
+        .all_burst = CERTIFICATES_ALL_BURST,
+        .reason = "bootstrap/rate",
+    };
+    static const struct strangers_plan unproved = {
+        .per_second = CERTIFICATES_ADDRESS_PROOFS_PER_SECOND,
+        .burst = CERTIFICATES_ADDRESS_PROOFS_BURST,
+        .all_per_second = CERTIFICATES_PROOFS_PER_SECOND,
+        .all_burst = CERTIFICATES_PROOFS_BURST,
+        .reason = "renew/rate",
+    };
     uint64_t now_ms = clock_mono_ms();
 
     memset(service, 0, sizeof *service);
     log_init(&service->log, "control");
     service->issuer = *issuer;
-    limit_init(&service->everybody, CERTIFICATES_ALL_PER_SECOND, CERTIFICATES_ALL_BURST, now_ms);
-    limit_init(&service->addresses, CERTIFICATES_ADDRESS_PER_SECOND, CERTIFICATES_ADDRESS_BURST,
-               now_ms);
+    strangers_init(&service->newcomers, &newcomers, now_ms);
+    strangers_init(&service->unproved, &unproved, now_ms);
     limit_init(&service->identities, CERTIFICATES_IDENTITY_PER_SECOND, CERTIFICATES_IDENTITY_BURST,
                now_ms);
     service->methods[0] = (struct rpc_method){.name = "/mesh.v1.Certificates/Bootstrap",
+                                              .admit = certificates_admit_newcomer,
                                               .event = certificates_bootstrap,
                                               .service = service};
     service->methods[1] = (struct rpc_method){.name = "/mesh.v1.Certificates/Renew",
                                               .needs_identity = true,
+                                              .admit = certificates_admit_unproved,
+                                              .proved = certificates_proved,
                                               .event = certificates_renew,
                                               .service = service};
 }
 
 void certificates_clear(struct certificates *service)
 {
-    limit_clear(&service->everybody);
-    limit_clear(&service->addresses);
+    strangers_clear(&service->newcomers);
+    strangers_clear(&service->unproved);
     limit_clear(&service->identities);
 }

@@ -92,3 +92,11 @@ bool limit_take(struct limit *limit, struct bytes name, uint64_t now_ms)
     bucket->level -= LIMIT_UNIT;
     return true;
 }
+
+void limit_give(struct limit *limit, struct bytes name, uint64_t now_ms)
+{
+    struct limit_bucket *bucket = limit_bucket_of(limit, name, now_ms);
+
+    bucket->level += LIMIT_UNIT;
+    limit_refill(limit, bucket, now_ms); /* never more than full */
+}

@@ -35,4 +35,7 @@ void limit_clear(struct limit *limit);
 /* limit_take takes one request from the bucket of `name`; false when it is empty. */
 bool limit_take(struct limit *limit, struct bytes name, uint64_t now_ms);
 
+/* limit_give puts one back that limit_take() took. */
+void limit_give(struct limit *limit, struct bytes name, uint64_t now_ms);
+
 #endif

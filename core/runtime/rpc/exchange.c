@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A call at the server. The order is law: which method → was the session resumed → who is it, by today's
- * roots and clock → may the method be reached without an identity → its message → the handler.
+ * A call at the server. The order is law: which method → may it be asked now → was the session resumed →
+ * who is it, by today's roots and clock → may the method be reached without an identity → its message →
+ * the handler.
  */
 #include "core/runtime/rpc/exchange.h"
 
@@ -179,6 +180,9 @@ static enum status rpc_exchange_judge(struct rpc_exchange *exchange, const grpc_
         presented.chain_pem_len = chain->value_length;
     }
     TRY(exchange->home->judge.judge(exchange->home->judge.user, &presented, &exchange->peer, why));
+    if (exchange->peer != NULL && exchange->method->proved != NULL) {
+        exchange->method->proved(exchange->method->service, exchange);
+    }
     if (exchange->peer == NULL && exchange->method->needs_identity) {
         return fail(why, STATUS_UNTRUSTED, "rpc/no-identity", "%s needs a client certificate",
                     exchange->method->name);
@@ -215,6 +219,13 @@ void rpc_exchange_arrived(struct rpc_exchange *exchange)
     if (exchange->method == NULL) {
         rpc_exchange_answer(exchange, NULL, RPC_UNIMPLEMENTED, "rpc/no-such-method",
                             "this server has no such method");
+        return;
+    }
+    status = exchange->method->admit == NULL
+                 ? STATUS_OK
+                 : exchange->method->admit(exchange->method->service, exchange, &why);
+    if (status != STATUS_OK) {
+        rpc_exchange_answer(exchange, NULL, rpc_code_of_status(status), why.reason, why.detail);
         return;
     }
     shown = grpc_call_auth_context(exchange->raw);

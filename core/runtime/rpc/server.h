@@ -34,12 +34,19 @@ struct rpc_method {
     bool needs_identity; /* refused with "rpc/no-identity" when the caller showed no certificate */
     bool streaming;      /* false: one MESSAGE, one answer */
     /*
+     * May it be asked now, by this address? First of all, before a certificate shown costs us
+     * anything; any status but STATUS_OK refuses the call with why->reason. May be NULL.
+     */
+    enum status (*admit)(void *service, struct rpc_exchange *exchange, struct failure *why);
+    /* The caller has shown a certificate and it is good: rpc_exchange_peer(). May be NULL. */
+    void (*proved)(void *service, struct rpc_exchange *exchange);
+    /*
      * What the client does: unary calls give one MESSAGE; streams give MESSAGE*, HALF_CLOSE. END comes
      * once, last: after our own answer, or as CANCELLED when the client went away first. After END the
      * exchange is gone. Never from inside a function of this header.
      */
     void (*event)(void *service, struct rpc_exchange *exchange, const struct rpc_event *event);
-    void *service; /* first argument of event(); outlives the server */
+    void *service; /* first argument of all three; outlives the server */
 };
 
 /* What a caller presented in the TLS handshake. Borrowed for the judgement. */

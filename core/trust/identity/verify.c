@@ -439,6 +439,17 @@ static void verify_answer(const struct verify *verify, size_t root, struct verif
     (void)SHA256(leaf->spki.at, leaf->spki.len, out_peer->key_sha256);
 }
 
+/* The same certificate again opens no new path: it would only cost its signature once more. */
+static bool verify_knows(const struct verify *verify, struct bytes der)
+{
+    for (size_t i = 0; i < verify->num_certs; i++) {
+        if (bytes_equal(verify->certs[i].der, der)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status verify_read(struct verify *verify, const struct bytes *chain, size_t num_certs,
                                struct failure *why)
 {
@@ -453,13 +464,17 @@ static enum status verify_read(struct verify *verify, const struct bytes *chain,
                     "the peer showed %zu certificates; at most %d are read", num_certs,
                     VERIFY_CERTS_MAX);
     }
+    verify->num_certs = 0;
     for (size_t i = 0; i < num_certs; i++) {
-        if (certificate_parse(chain[i], &verify->certs[i], &inner) != STATUS_OK) {
+        if (verify_knows(verify, chain[i])) {
+            continue;
+        }
+        if (certificate_parse(chain[i], &verify->certs[verify->num_certs], &inner) != STATUS_OK) {
             return fail(why, STATUS_PROTOCOL, "verify/der", "certificate %zu: %s (%s)", i + 1,
                         inner.detail, inner.reason);
         }
+        verify->num_certs++;
     }
-    verify->num_certs = num_certs;
     return STATUS_OK;
 }
 

@@ -42,7 +42,8 @@ struct verified_peer {
  * signature, CA flag, path length, key usage, name constraints and, on an intermediate that has
  * one, the ID of the trust domain. A certificate is out of date from the second of its notAfter on.
  *
- *   chain      certificates in DER, leaf first; the rest in any order; borrowed for the call
+ *   chain      certificates in DER, leaf first; the rest in any order, one shown twice counts once;
+ *              borrowed for the call
  *   now_s      Unix time, s
  *   out_peer   filled on STATUS_OK only
  *

@@ -617,3 +617,30 @@ Test(rpc_credentials, nothing_hangs_when_all_is_given_up_while_the_verifier_is_a
         cr_assert_eq(end.events, 0);
     }
 }
+
+Test(rpc_credentials, I17_who_is_not_admitted_costs_no_judgement_and_who_proves_himself_is_told_of)
+{
+    struct rig rig;
+    CLEARED(rig_end) end = {0};
+    char refusal[80];
+
+    rig_open(&rig, RIG_CONTROL);
+    struct rpc_client_trust trust = rig_trust(&rig, identity_set_svid(rig.web));
+    struct rpc_client_trust nobody = rig_trust(&rig, NULL);
+    rig.closed = true;
+    rig_ask(&rig, &trust, "/test.Echo/Closed", "x", &end, refusal);
+    cr_assert_eq(end.code, RPC_RESOURCE_EXHAUSTED);
+    cr_assert_str_eq(end.reason, "test/closed");
+    cr_assert_eq(rig.judged, 0, "his certificate was looked at");
+    cr_assert_eq(rig.messages, 0);
+    rig.closed = false;
+    rig_end_clear(&end);
+    rig_ask(&rig, &trust, "/test.Echo/Closed", "x", &end, refusal);
+    cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
+    cr_assert(rig.judged == 1 && rig.proved == 1);
+    rig_end_clear(&end);
+    rig_ask(&rig, &nobody, "/test.Echo/Closed", "x", &end, refusal);
+    cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
+    cr_assert(rig.judged == 2 && rig.proved == 1);
+    rig_close(&rig);
+}

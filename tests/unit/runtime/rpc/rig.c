@@ -74,7 +74,33 @@ static void rig_stream(void *service, struct rpc_exchange *exchange, const struc
     }
 }
 
+static enum status rig_admit(void *service, struct rpc_exchange *exchange, struct failure *why)
+{
+    const struct rig *rig = service;
+
+    cr_assert_null(rpc_exchange_peer(exchange), "nothing is proved yet");
+    return rig->closed ? fail(why, STATUS_LIMIT, "test/closed", "not now") : STATUS_OK;
+}
+
+static void rig_proved(void *service, struct rpc_exchange *exchange)
+{
+    struct rig *rig = service;
+
+    cr_assert_not_null(rpc_exchange_peer(exchange));
+    rig->proved++;
+}
+
+static enum status rig_judge(void *user, const struct rpc_presented *presented, void **out_peer,
+                             struct failure *why)
+{
+    struct rig *rig = user;
+
+    rig->judged++;
+    return rig->judge.judge(rig->judge.user, presented, out_peer, why);
+}
+
 static struct rpc_method rig_methods[] = {
+    {.name = "/test.Echo/Closed", .event = rig_echo, .admit = rig_admit, .proved = rig_proved},
     {.name = "/test.Echo/Echo", .event = rig_echo},
     {.name = "/test.Echo/Who", .event = rig_who, .needs_identity = true},
     {.name = "/test.Echo/Never", .event = rig_never},
@@ -109,7 +135,8 @@ void rig_open(struct rig *rig, const char *server_id)
         rig_methods[i].service = rig;
     }
     options.credentials = rpc_server_credentials_raw(rig->server_credentials);
-    options.judge = rpc_server_credentials_judge(rig->server_credentials);
+    rig->judge = rpc_server_credentials_judge(rig->server_credentials);
+    options.judge = (struct rpc_judge){rig_judge, rig->judge.peer_drop, rig};
     options.methods = rig_methods;
     options.num_methods = sizeof rig_methods / sizeof rig_methods[0];
     cr_assert_eq(rpc_server_start(rig->queue, &options, &rig->server, &why), STATUS_OK, "%s",

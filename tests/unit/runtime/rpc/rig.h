@@ -28,6 +28,9 @@ struct rig {
     unsigned messages, half_closes, ends, cancels;
     struct buffer last;
     struct rpc_exchange *kept; /* of /test.Echo/Never */
+    struct rpc_judge judge;    /* the credentials'; what is shown goes through the rig */
+    unsigned judged, proved;   /* callers of all methods; those of /test.Echo/Closed */
+    bool closed;               /* /test.Echo/Closed is not to be asked now */
 };
 
 /* What one client call came to. */
