@@ -36,6 +36,17 @@ void secret_clear(struct secret *secret)
     *secret = (struct secret){0};
 }
 
+bool secret_owner_is_trusted(uid_t owner)
+{
+    return owner == 0 || owner == geteuid();
+}
+
+/* What a mode must not have. Root lends a file to a user by its group: no other way is open to root. */
+static mode_t secret_others(const struct stat *about)
+{
+    return about->st_uid == 0 && geteuid() != 0 ? 0137 : 0177;
+}
+
 static enum status secret_read_fd(int fd, const char *path, size_t max, bool need_private,
                                   struct secret *out_secret, struct failure *why)
 {
@@ -46,10 +57,15 @@ static enum status secret_read_fd(int fd, const char *path, size_t max, bool nee
     if (fstat(fd, &about) != 0) {
         return fail_os(why, errno, "secret/read", "%s", path);
     }
-    if (need_private && (!S_ISREG(about.st_mode) || (about.st_mode & 0177) != 0)) {
+    if (need_private && (!S_ISREG(about.st_mode) || (about.st_mode & secret_others(&about)) != 0)) {
         return fail(why, STATUS_CONFIG, "secret/mode",
                     "%s has mode %04o; it must be a regular file of mode 0600 (chmod 600 %s)", path,
                     (unsigned)(about.st_mode & 07777), path);
+    }
+    if (need_private && !secret_owner_is_trusted(about.st_uid)) {
+        return fail(why, STATUS_CONFIG, "secret/owner",
+                    "%s belongs to user %u; it must be ours (%u) or root's (chown %u %s)", path,
+                    (unsigned)about.st_uid, (unsigned)geteuid(), (unsigned)geteuid(), path);
     }
     all.at = memory_make(max + 2);
     all.len = max + 1;

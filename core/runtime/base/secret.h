@@ -7,6 +7,8 @@
 #ifndef SIGNET_CORE_RUNTIME_BASE_SECRET_H
 #define SIGNET_CORE_RUNTIME_BASE_SECRET_H
 
+#include <sys/types.h>
+
 #include "core/runtime/base/bytes.h"
 
 struct secret {
@@ -24,11 +26,19 @@ struct bytes secret_bytes(const struct secret *secret);
 void secret_clear(struct secret *secret);
 
 /*
+ * secret_owner_is_trusted: is a file of this owner as good as ours? Its owner may read it and change its mode,
+ * whatever that is now: only this process's user and root may be that.
+ */
+bool secret_owner_is_trusted(uid_t owner);
+
+/*
  * secret_read_file reads a whole file of at most `max` bytes; trailing CR, LF and blanks are not kept.
  *
  * STATUS_NOT_FOUND "secret/no-file"; STATUS_IO "secret/read"; STATUS_LIMIT "secret/too-long";
- * STATUS_CONFIG "secret/empty", and "secret/mode" where `need_private` is set and anyone but the
- * owner may read or write the file (anything in mode & 0177), or it is not a regular file.
+ * STATUS_CONFIG "secret/empty", and where `need_private` is set "secret/mode" (anyone but the owner may
+ * read or write the file: anything in mode & 0177; or it is not a regular file) and "secret/owner"
+ * (secret_owner_is_trusted() says no). Where root owns the file and we are somebody else, its group may
+ * read it (mode & 0137): so a mounted Kubernetes secret reaches a process that is not root.
  */
 enum status secret_read_file(const char *path, size_t max, bool need_private,
                              struct secret *out_secret, struct failure *why) MUST_USE;

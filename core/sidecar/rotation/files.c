@@ -52,7 +52,7 @@ static enum status files_read(const struct files_options *options, struct files_
     buffer_init(&texts->chain, 2 * SVID_CHAIN_MAX);
     buffer_init(&texts->bundle, BUNDLE_MAX);
     TRY(buffer_read_file(&texts->chain, options->chain_file, why));
-    TRY(secret_read_file(options->key_file, KEY_FILE_MAX, false, &texts->key, why));
+    TRY(secret_read_file(options->key_file, KEY_FILE_MAX, true, &texts->key, why));
     return buffer_read_file(&texts->bundle, options->bundle_file, why);
 }
 

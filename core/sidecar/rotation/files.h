@@ -21,7 +21,7 @@ struct files;
 
 struct files_options {
     const char *chain_file;   /* leaf first */
-    const char *key_file;     /* the leaf's */
+    const char *key_file;     /* the leaf's; private: see secret_read_file() */
     const char *bundle_file;  /* roots */
     const char *trust_domain; /* whose roots the bundle holds */
     /* Each load that changed something: why NULL when it is in force, else the refusal. May be NULL. */
@@ -33,7 +33,8 @@ struct files_options {
  * files_load reads the three and makes an identity set. *out_set is a reference to drop.
  * STATUS_CONFIG "files/chain", "files/key", "files/key-mismatch", "files/bundle", "files/not-trusted"
  * (the chain does not verify to the bundle now): the detail names the file and what is wrong.
- * STATUS_NOT_FOUND "file/missing", "secret/no-file".
+ * STATUS_NOT_FOUND "file/missing", "secret/no-file". STATUS_CONFIG "secret/mode", "secret/owner": the key
+ * file is one that others can read or change.
  */
 enum status files_load(const struct files_options *options, int64_t now_unix_s,
                        struct identity_set **out_set, struct failure *why) MUST_USE;

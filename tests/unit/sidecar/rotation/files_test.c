@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/runtime/base/clock.h"
@@ -31,6 +32,7 @@ static void desk_write(const char *path, struct bytes content)
     (void)snprintf(fresh, sizeof fresh, "%s.new", path);
     file = fopen(fresh, "w");
     cr_assert_not_null(file);
+    cr_assert_eq(fchmod(fileno(file), 0600), 0);
     cr_assert_eq(fwrite(content.at, 1, content.len, file), content.len);
     cr_assert_eq(fclose(file), 0);
     cr_assert_eq(rename(fresh, path), 0);
@@ -133,6 +135,33 @@ Test(files, gives_the_identity_in_them)
     cr_assert_str_eq(svid_id(identity_set_svid(current_get(&desk.current)))->text, WEB_ID);
     cr_assert_null(files_refusal(files));
     desk_close(&desk, files);
+}
+
+Test(files, a_key_that_others_can_read_or_own_is_refused)
+{
+    static const mode_t wrong[] = {0644, 0640, 0604, 0620};
+    struct desk desk;
+    struct identity_set *set = NULL;
+    struct failure why = {0};
+
+    desk_open(&desk);
+    struct files_options options = desk_options(&desk);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        cr_assert_eq(chmod(desk.key, wrong[i]), 0);
+        cr_assert_eq(files_load(&options, clock_unix_s(), &set, &why), STATUS_CONFIG, "%o",
+                     (unsigned)wrong[i]);
+        cr_assert_str_eq(why.reason, "secret/mode");
+        cr_assert_not_null(strstr(why.detail, desk.key), "%s", why.detail);
+    }
+    cr_assert_eq(chmod(desk.key, 0400), 0);
+    cr_assert_eq(files_load(&options, clock_unix_s(), &set, &why), STATUS_OK, "%s", why.detail);
+    identity_set_drop(&set);
+    if (geteuid() == 0) {
+        cr_assert_eq(chown(desk.key, 1234, 1234), 0);
+        cr_assert_eq(files_load(&options, clock_unix_s(), &set, &why), STATUS_CONFIG);
+        cr_assert_str_eq(why.reason, "secret/owner");
+    }
+    desk_close(&desk, NULL);
 }
 
 Test(files, are_read_again_when_they_change)
