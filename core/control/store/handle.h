@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A handle of the store from within: what sqlite.c, schema.c, proof.c and copy.c share. Nobody else
+ * A handle of the store from within: what the files of this folder share. Nobody else
  * includes it.
  */
 #ifndef SIGNET_CORE_CONTROL_STORE_HANDLE_H
 #define SIGNET_CORE_CONTROL_STORE_HANDLE_H
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "core/control/store/checksum.h"
 #include "core/control/store/store.h"
@@ -66,6 +67,13 @@ struct bytes store_column(sqlite3_stmt *statement, int index);
 /* store_release makes a statement ready for its next use. */
 void store_release(sqlite3_stmt *statement);
 
+/*
+ * store_check_file: a regular file, of ours or root's, that nobody else may read or write.
+ * STATUS_CONFIG "store/mode", "store/owner".
+ */
+enum status store_check_file(const char *path, const struct stat *about,
+                             struct failure *why) MUST_USE;
+
 /* Schema (schema.c) */
 
 /*
@@ -81,6 +89,12 @@ enum status store_schema_check(struct store *store, struct failure *why) MUST_US
 
 /* store_check_pages asks SQLite whether the pages are whole. */
 enum status store_check_pages(struct store *store, struct failure *why) MUST_USE;
+
+/*
+ * store_prove proves tally, records and pages, in one state of the file whoever else writes.
+ * STATUS_IO "store/damaged", "store/read".
+ */
+enum status store_prove(struct store *store, struct failure *why) MUST_USE;
 
 /*
  * store_row reads a row of (key, value, revision, checksum), in that order, and proves it.

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opening: the file itself, then SQLite's settings, whose database it is, and the proof that all is there.
- * And a copy in memory, for those who only look.
- *
- * Source: sqlite.org/wal.html ("Read-Only Databases"), sqlite.org/uri.html, sqlite.org/backup.html.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/control/store/handle.h"
 #include "core/runtime/base/memory.h"
+#include "core/runtime/base/secret.h"
 
 #define STORE_SYNCED 2 /* PRAGMA synchronous: FULL */
 
@@ -108,12 +105,17 @@ enum status store_word(struct store *store, const char *text, char *out, size_t 
 
 /* --- the file ------------------------------------------------------------------------------------ */
 
-static enum status store_check_file(const char *path, const struct stat *about, struct failure *why)
+enum status store_check_file(const char *path, const struct stat *about, struct failure *why)
 {
     if (!S_ISREG(about->st_mode) || (about->st_mode & 0177) != 0) {
         return fail(why, STATUS_CONFIG, "store/mode",
                     "%s has mode %04o; it must be a regular file of mode 0600", path,
                     (unsigned)(about->st_mode & 07777));
+    }
+    if (!secret_owner_is_trusted(about->st_uid)) {
+        return fail(why, STATUS_CONFIG, "store/owner",
+                    "%s belongs to user %u; it must be ours (%u) or root's", path,
+                    (unsigned)about->st_uid, (unsigned)geteuid());
     }
     return STATUS_OK;
 }

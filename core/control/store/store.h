@@ -39,6 +39,7 @@ struct store;
  *   out_store  on STATUS_OK, to be given back with store_drop()
  *
  * STATUS_CONFIG  "store/mode" (others may read or write the file, or it is not a regular file),
+ *                "store/owner" (neither ours nor root's),
  *                "store/not-ours" (a database of another program),
  *                "store/newer-schema" (written by a newer version: it is left as it is)
  * STATUS_IO      "store/damaged" (the detail names the record where it is one), "store/full",
@@ -46,6 +47,15 @@ struct store;
  *                detail names the file
  */
 enum status store_open(const char *path, struct store **out_store, struct failure *why) MUST_USE;
+
+/*
+ * store_open_copy opens a copy in memory of the store at `path`, whether another process has it open or
+ * not: it changes nothing there and keeps nobody out. What store_open() would find wrong with the file,
+ * it finds; of a file that is not there, or of no length, the copy is a new store. What is changed in
+ * the copy is gone with it. Errors as store_open().
+ */
+enum status store_open_copy(const char *path, struct store **out_store,
+                            struct failure *why) MUST_USE;
 
 /* store_drop closes the handle and sets *store to NULL; NULL is fine. Outside of transactions only. */
 void store_drop(struct store **store);
@@ -123,12 +133,6 @@ enum status store_own_revision(struct store *store, int64_t *out_revision,
  * else as store_put().
  */
 enum status store_raise(struct store *store, int64_t least, struct failure *why) MUST_USE;
-
-/*
- * store_prove reads every record, proves it and counts. STATUS_IO "store/damaged", "store/read". It
- * takes as long as reading the file; not within a transaction.
- */
-enum status store_prove(struct store *store, struct failure *why) MUST_USE;
 
 /*
  * store_probe writes and syncs, and changes nothing that a reader sees: can the store write now? Errors as

@@ -205,6 +205,11 @@ static struct power_disk *power_disk_of(const char *path)
     return unused;
 }
 
+static size_t power_limit(void)
+{
+    return power_now.room != NULL ? *power_now.room : power_room;
+}
+
 /* --- SQLite's side of it -------------------------------------------------------------------------- */
 
 static sqlite3_file *power_real(sqlite3_file *file)
@@ -231,7 +236,7 @@ static int power_write(sqlite3_file *file, const void *at, int len, sqlite3_int6
 
     if (disk != NULL) {
         power_step();
-        if (end > disk->len && power_used() + (end - disk->len) > power_room) {
+        if (end > disk->len && power_used() + (end - disk->len) > power_limit()) {
             return SQLITE_FULL;
         }
         disk->len = end > disk->len ? end : disk->len;

@@ -22,6 +22,7 @@ struct power_plan {
     const char *folder; /* where the files go that are left */
     uint32_t seed;      /* of what is drawn */
     bool lies;          /* a sync does nothing: to see that the tests would notice */
+    const volatile size_t *room; /* bytes that the files may hold together; NULL: power_set_room() */
 };
 
 /* power_install makes this disk SQLite's default. Once in a process. */
