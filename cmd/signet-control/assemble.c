@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/signet-control/check.h"
+#include "cmd/signet-control/data_dir.h"
 #include "cmd/signet-control/folder.h"
 #include "cmd/version.h"
 #include "core/control/ca/authority.h"
@@ -29,6 +31,7 @@
 #define CONTROL_PASSPHRASE_MAX 1024
 #define CONTROL_TICK_MS 1000
 #define CONTROL_SWEEP_MS ((uint64_t)600 * 1000)
+#define CONTROL_PROBE_MS ((uint64_t)10 * 1000) /* a store that can write is tried so often */
 #define CONTROL_GRACE_MS 300 /* for calls that are open when TERM comes */
 
 struct control {
@@ -51,7 +54,9 @@ struct control {
     struct rpc_server *server;
     struct web_server *admin;
     struct web_server *metrics;
-    uint64_t swept_ms; /* monotonic: the last sweep of old tokens */
+    uint64_t swept_ms;  /* monotonic: the last sweep of old tokens */
+    uint64_t probed_ms; /* monotonic: the last look whether the store can write */
+    bool unwritable;    /* it could not, and that was told */
     bool closing;
 };
 
@@ -83,6 +88,10 @@ static enum status control_check_settings(const struct control_settings *setting
         return fail(why, STATUS_CONFIG, "settings/passphrase",
                     "ca_passphrase_file is needed: the authority's keys lie sealed on the disk");
     }
+    if (settings->check + settings->new_store + settings->new_authority > 1) {
+        return fail(why, STATUS_CONFIG, "settings/one-act",
+                    "check, new_store and new_authority are three acts: ask for one of them");
+    }
     if (strncmp(settings->admin_address, "unix:", 5) != 0) {
         return fail(why, STATUS_CONFIG, "settings/admin-address",
                     "admin_address is %s: only a unix socket says who is calling (unix:PATH)",
@@ -110,37 +119,6 @@ static enum status control_read_entries(const struct control_settings *settings,
                                      : entry_file_read(registry, settings->entries, out_file, why);
 }
 
-/* Opens what is in the data folder; `only_if_there` makes nothing new. */
-static enum status control_open_data(const struct control_settings *settings,
-                                     const struct folder *folder, bool only_if_there,
-                                     struct store **out_store, struct authority **out_authority,
-                                     struct failure *why)
-{
-    CLEARED(secret) passphrase = {0};
-    char *store_path = folder_path(folder, "signet.db");
-    char *authority_path = folder_path(folder, "ca");
-    struct authority_plan plan = {.folder = authority_path,
-                                  .passphrase = &passphrase,
-                                  .trust_domain = bytes_of(settings->trust_domain),
-                                  .lives = control_lives(settings),
-                                  .constrain_names = true};
-    enum status status = STATUS_OK;
-
-    if (!only_if_there || access(store_path, F_OK) == 0) {
-        status = store_open(store_path, out_store, why);
-    }
-    if (status == STATUS_OK) {
-        status = secret_read_file(settings->ca_passphrase_file, CONTROL_PASSPHRASE_MAX, true,
-                                  &passphrase, why);
-    }
-    if (status == STATUS_OK && (!only_if_there || access(authority_path, F_OK) == 0)) {
-        status = authority_open(&plan, clock_unix_s(), out_authority, why);
-    }
-    free(store_path);
-    free(authority_path);
-    return status;
-}
-
 /* What is wrong with words and files of the operator, before any folder is touched. */
 static enum status control_check_input(const struct control_settings *settings, struct failure *why)
 {
@@ -155,24 +133,51 @@ static enum status control_check_input(const struct control_settings *settings, 
     return control_read_entries(settings, &registry, &file, why);
 }
 
+/* The entries of the file, put into a copy of the store: as at a start, and gone with it. */
+static enum status control_try_entries(const struct control_settings *settings, struct store *copy,
+                                       struct failure *why)
+{
+    CLEARED(entry_file) file = {0};
+    CLEARED(entry_dropped) dropped = {0};
+    struct registry registry;
+
+    if (settings->entries == NULL) {
+        return STATUS_OK;
+    }
+    TRY(control_init_registry(settings, copy, &registry, why));
+    TRY(control_read_entries(settings, &registry, &file, why));
+    return entry_load(&registry, file.entries, file.count, &dropped, why);
+}
+
 enum status control_check(const struct control_settings *settings, enum control_exit *out_exit,
                           struct failure *why)
 {
-    CLEARED(folder) folder = {.lock = -1};
     OWNED(store) *store = NULL;
     OWNED(authority) *authority = NULL;
-    enum status status;
+
+    *out_exit = CONTROL_EXIT_SETTINGS;
+    TRY(log_set_levels(settings->log_level, why));
+    TRY(control_check_input(settings, why));
+    *out_exit = CONTROL_EXIT_DATA;
+    TRY(data_dir_look(settings, &store, &authority, why));
+    TRY(control_try_entries(settings, store, why));
+    TRY(check_bundle_out(settings, why));
+    *out_exit = CONTROL_EXIT_LISTEN;
+    TRY(check_addresses(settings, why));
+    *out_exit = CONTROL_EXIT_OK;
+    return STATUS_OK;
+}
+
+enum status control_begin_anew(const struct control_settings *settings, char **out_said,
+                               enum control_exit *out_exit, struct failure *why)
+{
+    CLEARED(folder) folder = {.lock = -1};
 
     *out_exit = CONTROL_EXIT_SETTINGS;
     TRY(control_check_input(settings, why));
     *out_exit = CONTROL_EXIT_DATA;
-    status = folder_check(&folder, settings->data_dir, why);
-    if (status == STATUS_OK) {
-        status = control_open_data(settings, &folder, true, &store, &authority, why);
-    }
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-        return status;
-    }
+    TRY(folder_open(&folder, settings->data_dir, why));
+    TRY(data_dir_begin(settings, &folder, out_said, why));
     *out_exit = CONTROL_EXIT_OK;
     return STATUS_OK;
 }
@@ -232,9 +237,11 @@ static void control_look_at_health(struct control *control, int64_t now)
     struct failure why = {0};
     size_t entries = 0;
     enum status status = entry_count(&control->registry, &entries, &why);
+    const struct failure *refusal = status == STATUS_OK ? store_refusal(control->store) : &why;
 
-    health_set(&control->health, "store", status == STATUS_OK ? HEALTH_YES : HEALTH_NO, "%s",
-               status == STATUS_OK ? "readable" : why.detail);
+    health_set(&control->health, "store", refusal == NULL ? HEALTH_YES : HEALTH_NO, "%s%s%s",
+               refusal == NULL ? "can be read and written" : refusal->reason,
+               refusal == NULL ? "" : ": ", refusal == NULL ? "" : refusal->detail);
     health_set(&control->health, "authority",
                authority_intermediate_ends_at(control->authority) > now ? HEALTH_YES : HEALTH_NO,
                "the intermediate ends at %lld",
@@ -254,6 +261,32 @@ static void control_look_at_health(struct control *control, int64_t now)
                       authority_intermediate_ends_at(control->authority));
 }
 
+/*
+ * Told before a workload finds out: once in a while a write is tried, and each second while the last one
+ * failed. Both ends of such a time are logged.
+ */
+static void control_probe_store(struct control *control)
+{
+    struct failure why = {0};
+    bool holds = true;
+
+    if (store_refusal(control->store) != NULL ||
+        clock_mono_ms() - control->probed_ms >= CONTROL_PROBE_MS) {
+        control->probed_ms = clock_mono_ms();
+        holds = store_probe(control->store, &why) == STATUS_OK;
+    }
+    if (!holds && !control->unwritable) {
+        log_event(&control->log, LOG_ERROR, "store.unwritable", LOG_FAILURE(&why),
+                  LOG_TEXT("still", "certificates that were issued stay good; none is issued"));
+    } else if (holds && control->unwritable) {
+        log_event(&control->log, LOG_INFO, "store.writable");
+    }
+    control->unwritable = !holds;
+    if (!holds) {
+        metrics_add_reason(0, METRIC_STORE_ERRORS, LABEL_NONE, LABEL_NONE, why.reason, 1);
+    }
+}
+
 static void control_ticked(struct timer *timer, void *user)
 {
     struct control *control = user;
@@ -270,6 +303,7 @@ static void control_ticked(struct timer *timer, void *user)
             log_event(&control->log, LOG_ERROR, "tokens.sweep-failed", LOG_FAILURE(&why));
         }
     }
+    control_probe_store(control);
     control_look_at_health(control, now);
 }
 
@@ -307,8 +341,8 @@ static enum status control_begin_revisions(struct control *control, struct failu
 static enum status control_start_data(struct control *control, struct failure *why)
 {
     TRY(folder_open(&control->folder, control->settings->data_dir, why));
-    TRY(control_open_data(control->settings, &control->folder, false, &control->store,
-                          &control->authority, why));
+    TRY(data_dir_open(control->settings, &control->folder, &control->store, &control->authority,
+                      why));
     TRY(control_init_registry(control->settings, control->store, &control->registry, why));
     TRY(control_begin_revisions(control, why));
     TRY(control_load_entries(control, why));
@@ -434,6 +468,7 @@ enum status control_start(const struct control_settings *settings, struct bytes 
         return status;
     }
     control->swept_ms = clock_mono_ms();
+    control->probed_ms = clock_mono_ms();
     control_look_at_health(control, clock_unix_s());
     timer_start(&control->tick, CONTROL_TICK_MS, CONTROL_TICK_MS);
     control_log_started(control);

@@ -19,14 +19,21 @@ enum control_exit {
 struct control;
 
 /*
- * control_check judges settings, entries file, passphrase file and, where it is there, the data
- * folder; it starts and makes nothing. (An intermediate that is due is renewed when the folder's
- * authority is opened, as at any start.) *out_exit is written in every case.
+ * control_check finds what a start would refuse: in settings, passphrase file, entries file (also against
+ * the entries of the store), data folder and addresses. It starts, makes, changes and locks nothing, and
+ * may run beside a control plane that uses the same folder. *out_exit is written in every case.
  *
  * STATUS_CONFIG "settings/…" and whatever the modules say.
  */
 enum status control_check(const struct control_settings *settings, enum control_exit *out_exit,
                           struct failure *why) MUST_USE;
+
+/*
+ * control_begin_anew does what the settings new_store or new_authority ask for, and starts nothing:
+ * data_dir_begin(). *out_said is a sentence for the operator (free() it).
+ */
+enum status control_begin_anew(const struct control_settings *settings, char **out_said,
+                               enum control_exit *out_exit, struct failure *why) MUST_USE;
 
 /*
  * control_start makes everything and listens. `settings` and `config_text` (of /config) outlive it. On a

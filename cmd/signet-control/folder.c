@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/runtime/base/memory.h"
+#include "core/runtime/base/secret.h"
 
 /* Makes `path` and what is missing above it; 0, or an errno. The process's umask does not count. */
 static int folder_make_all(const char *path, mode_t last_mode)
@@ -40,6 +42,13 @@ static int folder_make_all(const char *path, mode_t last_mode)
     return os_error;
 }
 
+static enum status folder_failed(int os_error, const char *path, struct failure *why)
+{
+    bool full = os_error == ENOSPC || os_error == EDQUOT;
+
+    return fail_os(why, os_error, full ? "store/full" : "data-dir/open", "%s", path);
+}
+
 static enum status folder_take_lock(struct folder *folder, struct failure *why)
 {
     char *path = folder_path(folder, "lock");
@@ -48,7 +57,7 @@ static enum status folder_take_lock(struct folder *folder, struct failure *why)
 
     free(path);
     if (fd < 0) {
-        return fail_os(why, os_error, "data-dir/open", "the lock file of %s", folder->path);
+        return folder_failed(os_error, folder->path, why);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         os_error = errno;
@@ -63,12 +72,10 @@ static enum status folder_take_lock(struct folder *folder, struct failure *why)
     return STATUS_OK;
 }
 
-enum status folder_check(struct folder *folder, const char *path, struct failure *why)
+enum status folder_look(const char *path, struct failure *why)
 {
     struct stat about;
 
-    folder->lock = -1;
-    folder->path = NULL;
     if (stat(path, &about) != 0) {
         if (errno == ENOENT) {
             return fail(why, STATUS_NOT_FOUND, "data-dir/missing", "%s does not exist yet", path);
@@ -78,13 +85,48 @@ enum status folder_check(struct folder *folder, const char *path, struct failure
     if (!S_ISDIR(about.st_mode)) {
         return fail(why, STATUS_CONFIG, "data-dir/kind", "%s is not a folder", path);
     }
-    if ((about.st_mode & 0022) != 0) {
+    if ((about.st_mode & 0077) != 0) {
         return fail(why, STATUS_CONFIG, "data-dir/mode",
-                    "%s has mode %04o: others may write to it (chmod 700 %s)", path,
+                    "%s has mode %04o: others may read it or write to it (chmod 700 %s)", path,
                     (unsigned)(about.st_mode & 07777), path);
     }
-    folder->path = memory_text(path);
-    return folder_take_lock(folder, why);
+    if (!secret_owner_is_trusted(about.st_uid)) {
+        return fail(why, STATUS_CONFIG, "data-dir/owner",
+                    "%s belongs to user %u; it must be ours (%u) or root's", path,
+                    (unsigned)about.st_uid, (unsigned)geteuid());
+    }
+    return STATUS_OK;
+}
+
+enum status folder_look_room(const char *path, struct failure *why)
+{
+    struct statvfs room;
+
+    if (access(path, W_OK | X_OK) != 0) {
+        return fail_os(why, errno, "data-dir/open", "%s cannot be written to", path);
+    }
+    if (statvfs(path, &room) == 0 && room.f_blocks > 0 && room.f_bavail == 0) {
+        return fail(why, STATUS_IO, "store/full", "%s: its disk is full", path);
+    }
+    return STATUS_OK;
+}
+
+enum status folder_look_above(const char *path, struct failure *why)
+{
+    char *above = memory_text(path);
+    struct stat about;
+    char *slash;
+    enum status status;
+
+    do {
+        slash = strrchr(above, '/');
+        if (slash != NULL) {
+            slash[slash == above ? 1 : 0] = '\0';
+        }
+    } while (slash != NULL && strcmp(above, "/") != 0 && stat(above, &about) != 0);
+    status = folder_look_room(slash != NULL ? above : ".", why);
+    free(above);
+    return status;
 }
 
 enum status folder_open(struct folder *folder, const char *path, struct failure *why)
@@ -92,9 +134,12 @@ enum status folder_open(struct folder *folder, const char *path, struct failure 
     int os_error = folder_make_all(path, 0700);
 
     if (os_error != 0) {
-        return fail_os(why, os_error, "data-dir/open", "%s", path);
+        return folder_failed(os_error, path, why);
     }
-    return folder_check(folder, path, why);
+    TRY(folder_look(path, why));
+    folder->lock = -1;
+    folder->path = memory_text(path);
+    return folder_take_lock(folder, why);
 }
 
 void folder_clear(struct folder *folder)

@@ -20,13 +20,25 @@ struct folder {
  * folder_open makes the folder where it is missing (mode 0700, parents 0755) and takes its lock, which
  * ends with the process.
  *
- * STATUS_CONFIG "data-dir/kind" (no folder), "data-dir/mode" (others may write to it);
- * STATUS_DENIED "data-dir/in-use" (another process has it); STATUS_IO "data-dir/open"
+ * STATUS_CONFIG "data-dir/kind" (no folder), "data-dir/mode" (others may read it or write to it),
+ * "data-dir/owner" (neither ours nor root's); STATUS_DENIED "data-dir/in-use" (another process has it);
+ * STATUS_IO "data-dir/open", "store/full"
  */
 enum status folder_open(struct folder *folder, const char *path, struct failure *why) MUST_USE;
 
-/* folder_check is folder_open without making it. STATUS_NOT_FOUND "data-dir/missing". */
-enum status folder_check(struct folder *folder, const char *path, struct failure *why) MUST_USE;
+/*
+ * folder_look judges it as folder_open() does, and neither makes nor locks it.
+ * STATUS_NOT_FOUND "data-dir/missing".
+ */
+enum status folder_look(const char *path, struct failure *why) MUST_USE;
+
+/*
+ * folder_look_room: could a file be made in this folder? Read-only and full file systems, as far as they
+ * can be asked. folder_look_above: could the folder or file `path`, which is not there yet, be made with
+ * what is missing above it? STATUS_IO "data-dir/open", "store/full".
+ */
+enum status folder_look_room(const char *path, struct failure *why) MUST_USE;
+enum status folder_look_above(const char *path, struct failure *why) MUST_USE;
 
 /* folder_clear gives the lock back and forgets the path. */
 void folder_clear(struct folder *folder);

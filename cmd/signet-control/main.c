@@ -6,6 +6,7 @@
  * passphrase file; 3 data folder; 4 an address cannot be listened on.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -70,7 +71,21 @@ static int main_check(const struct control_settings *settings)
     if (control_check(settings, &code, &why) != STATUS_OK) {
         return main_complain(&why, code);
     }
-    (void)printf("signet-control: settings, entries and data folder are in order\n");
+    (void)printf("signet-control: settings, entries, data folder and addresses are in order\n");
+    return (int)CONTROL_EXIT_OK;
+}
+
+static int main_begin_anew(const struct control_settings *settings)
+{
+    struct failure why = {0};
+    enum control_exit code = CONTROL_EXIT_OK;
+    char *said = NULL;
+
+    if (control_begin_anew(settings, &said, &code, &why) != STATUS_OK) {
+        return main_complain(&why, code);
+    }
+    (void)printf("signet-control: %s\n", said);
+    free(said);
     return (int)CONTROL_EXIT_OK;
 }
 
@@ -112,6 +127,9 @@ static int main_run(const struct control_settings *settings, const struct settin
         (void)fail(&why, STATUS_CONFIG, "settings/argument", "%s is not a flag",
                    request->positional[0]);
         return main_complain(&why, CONTROL_EXIT_SETTINGS);
+    }
+    if (settings->new_store || settings->new_authority) {
+        return main_begin_anew(settings);
     }
     return settings->check ? main_check(settings) : main_serve(settings);
 }

@@ -7,13 +7,23 @@
 
 /* What GET /status of a control plane holds, as far as people are told of it. */
 struct control_plane {
-    struct bytes id, version;
+    struct bytes id, version, store_refusal; /* the last one empty: it can be written */
     int64_t started_at, entries, open_tokens, open_token_uses, issued, refused, leaf_life_s;
     int64_t root_not_after, intermediate_not_after, intermediate_renew_at;
     bool demo_lifetimes;
 };
 
-enum status control_plane_is(struct bytes body, bool *out_is, struct failure *why)
+/* Why its store cannot be written; empty where it can, and where the program does not say. */
+static struct bytes control_plane_refusal(const struct json_value *top)
+{
+    struct bytes text = {0};
+
+    return json_get_text(top, "store_refusal", 1024, &text, NULL) == STATUS_OK
+               ? text
+               : (struct bytes){0};
+}
+
+enum status control_plane_is(struct bytes body, bool *out_is, bool *out_well, struct failure *why)
 {
     OWNED(json_value) *top = NULL;
     struct bytes program = {0};
@@ -21,6 +31,7 @@ enum status control_plane_is(struct bytes body, bool *out_is, struct failure *wh
     TRY(json_read(body, DOORS_REPLY_MAX, &top, why));
     TRY(json_get_text(top, "program", 64, &program, why));
     *out_is = bytes_equal_text(program, "signet-control");
+    *out_well = control_plane_refusal(top).len == 0;
     return STATUS_OK;
 }
 
@@ -44,6 +55,7 @@ static enum status control_plane_parse(const struct json_value *top, struct cont
 
     TRY(json_get_text(top, "id", 4096, &out->id, why));
     TRY(json_get_text(top, "version", 64, &out->version, why));
+    out->store_refusal = control_plane_refusal(top);
     TRY(json_get_bool(top, "demo_lifetimes", &out->demo_lifetimes, why));
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         TRY(json_get_number(top, numbers[i].name, 0, INT64_MAX / 2000, numbers[i].out_number, why));
@@ -78,6 +90,12 @@ enum status control_plane_print(struct bytes body, int64_t now_s, FILE *out, str
                   words_moment(plane.intermediate_renew_at, now_s).text,
                   words_moment(plane.intermediate_not_after, now_s).text,
                   words_moment(plane.root_not_after, now_s).text);
+    if (plane.store_refusal.len > 0) {
+        (void)fprintf(out,
+                      "  its store cannot be written: %.*s\n"
+                      "  nothing is issued until it can; certificates in force stay good\n",
+                      (int)plane.store_refusal.len, (const char *)plane.store_refusal.at);
+    }
     if (plane.demo_lifetimes) {
         (void)fputs("  demo lifetimes are on: certificates may live for seconds, for demos only\n",
                     out);

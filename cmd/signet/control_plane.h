@@ -13,10 +13,11 @@
 #include "core/runtime/base/status.h"
 
 /*
- * control_plane_is tells whether a GET /status reply came from a control plane and not from a sidecar.
- * Errors: of json_read.
+ * control_plane_is tells whether a GET /status reply came from a control plane and not from a sidecar,
+ * and whether all is well with it. Errors: of json_read.
  */
-enum status control_plane_is(struct bytes body, bool *out_is, struct failure *why) MUST_USE;
+enum status control_plane_is(struct bytes body, bool *out_is, bool *out_well,
+                             struct failure *why) MUST_USE;
 
 /*
  * control_plane_print writes its few lines to `out`; `now_s` is the present in Unix s. Errors: of

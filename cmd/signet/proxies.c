@@ -146,13 +146,15 @@ static enum status proxies_ask(struct proxies_run *run, const struct door *door,
 {
     CLEARED(buffer) body = {0};
     bool control;
+    bool well;
 
     TRY(door_get(door, "/status", &body, why));
     run->num_answers++;
-    TRY(control_plane_is(buffer_bytes(&body), &control, why));
+    TRY(control_plane_is(buffer_bytes(&body), &control, &well, why));
     if (!control) {
         return proxies_read_sidecar(run, door, buffer_bytes(&body), why);
     }
+    run->all_ready = run->all_ready && well;
     buffer_reset(&run->control);
     return buffer_add(&run->control, buffer_bytes(&body));
 }

@@ -2,98 +2,19 @@
 /* What `signet-control --check` and its start say of settings, files and folders, and the exit code. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "cmd/signet-control/assemble.h"
 #include "core/control/registry/entry.h"
-#include "core/runtime/base/memory.h"
-#include "core/runtime/telemetry/log.h"
-#include "core/runtime/telemetry/metrics.h"
+#include "tests/flow/control_bench.h"
 #include "tests/support/suite.h"
 
 SUITE(control_check, .timeout = 60);
 
-/* The settings hold texts that they may change. */
-static char text_domain[] = "cluster.local";
 static char text_bad_domain[] = "Cluster.Local";
 static char text_tcp[] = "127.0.0.1:15000";
-static char text_any_port[] = "127.0.0.1:0";
 static char text_foreign_address[] = "192.0.2.1:1"; /* TEST-NET-1 */
-
-/* A folder with a passphrase, an entries file and good settings, which a test then spoils. */
-struct bench {
-    char folder[64];
-    char data_dir[96];
-    char passphrase[96];
-    char entries[96];
-    char admin[128];
-    char bundle[96];
-    char metrics[128];
-    struct control_settings settings;
-};
-
-static void bench_write(const char *path, const char *text, mode_t mode)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    cr_assert_eq(fchmod(fd, mode), 0);
-    cr_assert_eq(close(fd), 0);
-}
-
-static void bench_make(struct bench *bench)
-{
-    *bench = (struct bench){0};
-    (void)snprintf(bench->folder, sizeof bench->folder, "/tmp/signet-check-XXXXXX");
-    cr_assert_not_null(mkdtemp(bench->folder));
-    (void)snprintf(bench->data_dir, sizeof bench->data_dir, "%s/data", bench->folder);
-    (void)snprintf(bench->passphrase, sizeof bench->passphrase, "%s/passphrase", bench->folder);
-    (void)snprintf(bench->entries, sizeof bench->entries, "%s/entries.yaml", bench->folder);
-    (void)snprintf(bench->admin, sizeof bench->admin, "unix:%s/admin.sock", bench->folder);
-    (void)snprintf(bench->bundle, sizeof bench->bundle, "%s/bundle.pem", bench->folder);
-    (void)snprintf(bench->metrics, sizeof bench->metrics, "unix:%s/metrics.sock", bench->folder);
-    bench_write(bench->passphrase, "correct horse\n", 0600);
-    bench_write(bench->entries, "entries:\n  - {name: web, namespace: shop, serviceAccount: web}\n",
-                0644);
-    bench->settings.data_dir = bench->data_dir;
-    bench->settings.ca_passphrase_file = bench->passphrase;
-    bench->settings.entries = bench->entries;
-    bench->settings.bundle_out = bench->bundle;
-    bench->settings.admin_address = bench->admin;
-    bench->settings.trust_domain = text_domain;
-    bench->settings.leaf_life_s = 3600;
-}
-
-static void bench_clear(struct bench *bench)
-{
-    static const char *const names[] = {"data/signet.db",
-                                        "data/signet.db-wal",
-                                        "data/signet.db-shm",
-                                        "data/lock",
-                                        "data/ca/root.pem",
-                                        "data/ca/intermediate.pem",
-                                        "data/ca",
-                                        "data",
-                                        "passphrase",
-                                        "entries.yaml",
-                                        "bundle.pem",
-                                        "admin.sock"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char path[128];
-
-        (void)snprintf(path, sizeof path, "%s/%s", bench->folder, names[i]);
-        (void)remove(path);
-    }
-    (void)rmdir(bench->folder);
-}
+static char text_no_port[] = "127.0.0.1";
+static char text_bad_level[] = "loud";
+static char text_no_folder[] = "/no/such/folder/bundle.pem";
 
 struct check_case {
     char what[24]; /* is wrong */
@@ -122,7 +43,16 @@ ParameterizedTestParameters(control_check, says_what_is_wrong)
         {"entries short life", CONTROL_EXIT_SETTINGS, "entry/life"},
         {"data is a file", CONTROL_EXIT_DATA, "data-dir/kind"},
         {"data is open", CONTROL_EXIT_DATA, "data-dir/mode"},
+        {"data is readable", CONTROL_EXIT_DATA, "data-dir/mode"},
         {"store is noise", CONTROL_EXIT_DATA, "store/damaged"},
+        {"store is readable", CONTROL_EXIT_DATA, "store/mode"},
+        {"bundle folder", CONTROL_EXIT_DATA, "file/write"},
+        {"log level", CONTROL_EXIT_SETTINGS, "log/level"},
+        {"listen elsewhere", CONTROL_EXIT_LISTEN, "rpc/listen"},
+        {"listen nowhere", CONTROL_EXIT_LISTEN, "rpc/listen"},
+        {"metrics nowhere", CONTROL_EXIT_LISTEN, "address/form"},
+        {"admin is a file", CONTROL_EXIT_LISTEN, "web/bind"},
+        {"two acts", CONTROL_EXIT_SETTINGS, "settings/one-act"},
     };
     return cr_make_param_array(struct check_case, cases, sizeof cases / sizeof cases[0]);
 }
@@ -144,6 +74,17 @@ static void check_spoil_settings(struct bench *bench, const char *what)
         settings->ca_passphrase_file = NULL;
     } else if (strcmp(what, "admin over tcp") == 0) {
         settings->admin_address = text_tcp;
+    } else if (strcmp(what, "bundle folder") == 0) {
+        settings->bundle_out = text_no_folder;
+    } else if (strcmp(what, "log level") == 0) {
+        settings->log_level = text_bad_level;
+    } else if (strncmp(what, "listen", 6) == 0) {
+        settings->listen_address =
+            strcmp(what, "listen nowhere") == 0 ? text_no_port : text_foreign_address;
+    } else if (strcmp(what, "metrics nowhere") == 0) {
+        settings->metrics_address = text_no_port;
+    } else if (strcmp(what, "two acts") == 0) {
+        settings->new_store = settings->new_authority = true;
     }
 }
 
@@ -177,6 +118,14 @@ static void check_spoil_files(struct bench *bench, const char *what)
     } else if (strcmp(what, "data is open") == 0) {
         cr_assert_eq(mkdir(bench->data_dir, 0700), 0);
         cr_assert_eq(chmod(bench->data_dir, 0777), 0);
+    } else if (strcmp(what, "data is readable") == 0) {
+        cr_assert_eq(mkdir(bench->data_dir, 0700), 0);
+        cr_assert_eq(chmod(bench->data_dir, 0750), 0);
+    } else if (strcmp(what, "store is readable") == 0) {
+        cr_assert_eq(mkdir(bench->data_dir, 0700), 0);
+        bench_write(store, "x", 0640);
+    } else if (strcmp(what, "admin is a file") == 0) {
+        bench_write(bench->admin + strlen("unix:"), "x", 0600);
     } else if (strcmp(what, "store is noise") == 0) {
         cr_assert_eq(mkdir(bench->data_dir, 0700), 0);
         bench_write(store, "this is no database, it is a text that somebody put here by mistake",
@@ -208,21 +157,6 @@ ParameterizedTest(struct check_case *given, control_check, says_what_is_wrong)
     bench_clear(&bench);
 }
 
-/* A whole start in this process and an end: with the same folder it must then be the same authority. */
-static void check_run_once(struct bench *bench, struct buffer *out_bundle)
-{
-    struct control *control = NULL;
-    struct failure why = {0};
-    enum control_exit code = CONTROL_EXIT_OK;
-
-    cr_assert_eq(control_start(&bench->settings, bytes_of(""), &control, &code, &why), STATUS_OK,
-                 "%s: %s", why.reason, why.detail);
-    cr_assert_eq(kill(getpid(), SIGTERM), 0);
-    control_run(control);
-    cr_assert_eq(buffer_read_file(out_bundle, bench->bundle, &why), STATUS_OK);
-    metrics_clear();
-}
-
 Test(control_check, starts_stops_and_starts_again_as_the_same_authority)
 {
     struct bench bench;
@@ -233,15 +167,13 @@ Test(control_check, starts_stops_and_starts_again_as_the_same_authority)
     struct stat about;
 
     bench_make(&bench);
-    bench.settings.listen_address = text_any_port;
-    bench.settings.metrics_address = bench.metrics;
-    check_run_once(&bench, &first);
+    bench_run_once(&bench, &first);
     cr_assert_eq(stat(bench.bundle, &about), 0);
     cr_assert_eq(about.st_mode & 0777, 0644); /* it is public: sidecars of other users mount it */
     cr_assert_eq(stat(bench.data_dir, &about), 0);
     cr_assert_eq(about.st_mode & 0777, 0700);
     cr_assert_eq(control_check(&bench.settings, &code, &why), STATUS_OK, "%s", why.detail);
-    check_run_once(&bench, &second);
+    bench_run_once(&bench, &second);
     cr_assert(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
     bench_write(bench.passphrase, "another one", 0600);
     cr_assert_neq(control_check(&bench.settings, &code, &why), STATUS_OK);
@@ -259,8 +191,6 @@ Test(control_check, refuses_a_data_folder_that_another_process_holds_and_an_addr
     enum control_exit code = CONTROL_EXIT_OK;
 
     bench_make(&bench);
-    bench.settings.listen_address = text_any_port;
-    bench.settings.metrics_address = bench.metrics;
     cr_assert_eq(control_start(&bench.settings, bytes_of(""), &control, &code, &why), STATUS_OK,
                  "%s: %s", why.reason, why.detail);
     cr_assert_neq(control_start(&bench.settings, bytes_of(""), &other, &code, &why), STATUS_OK);
@@ -306,8 +236,6 @@ Test(control_check, an_entry_that_the_file_names_no_more_loses_its_right_at_hup)
     int64_t revision = 0;
 
     bench_make(&bench);
-    bench.settings.listen_address = text_any_port;
-    bench.settings.metrics_address = bench.metrics;
     for (int round = 0; round < 2; round++) {
         bench_write(bench.entries, two, 0644);
         cr_assert_eq(control_start(&bench.settings, bytes_of(""), &control, &code, &why), STATUS_OK,
@@ -330,9 +258,7 @@ Test(control_check, a_start_gives_no_revision_that_an_earlier_run_may_have_given
     int64_t revision = 0;
 
     bench_make(&bench);
-    bench.settings.listen_address = text_any_port;
-    bench.settings.metrics_address = bench.metrics;
-    check_run_once(&bench, &bundle);
+    bench_run_once(&bench, &bundle);
     (void)check_entries(&bench, &revision);
     cr_assert_gt(revision, (int64_t)1700000000 * 1000);
     bench_clear(&bench);

@@ -7,9 +7,11 @@
  */
 #include "core/control/ca/authority.h"
 
+#include <errno.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/control/ca/authority_files.h"
 #include "core/control/ca/signer_disk.h"
@@ -373,6 +375,15 @@ enum status authority_tick(struct authority *authority, int64_t now_s, struct fa
 
 /* Opening -------------------------------------------------------------------------------------- */
 
+bool authority_is_there(const char *folder)
+{
+    char *root = memory_format("%s/%s", folder, authority_root_file);
+    bool missing = access(root, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+
+    free(root);
+    return !missing;
+}
+
 static enum status authority_open_root(struct authority *authority,
                                        const struct authority_plan *plan, int64_t now_s,
                                        struct failure *why)
@@ -390,6 +401,10 @@ static enum status authority_open_root(struct authority *authority,
         return authority_refuse_file(authority_root_file,
                                      "it is missing, but the intermediate that it signed is there",
                                      why);
+    }
+    if (plan->only_look) {
+        return fail(why, STATUS_NOT_FOUND, "authority/missing", "%s holds no authority",
+                    plan->folder);
     }
     TRY(seal_make(passphrase, plan->seal_cost == 0 ? SEAL_COST_DEFAULT : plan->seal_cost,
                   &authority->seal, why));
@@ -421,7 +436,11 @@ static enum status authority_open_all(struct authority *authority,
                                       const struct authority_plan *plan, int64_t now_s,
                                       struct failure *why)
 {
-    TRY(authority_files_open(&authority->files, plan->folder, why));
+    if (plan->only_look) {
+        TRY(authority_files_look(&authority->files, plan->folder, why));
+    } else {
+        TRY(authority_files_open(&authority->files, plan->folder, why));
+    }
     TRY(authority_open_root(authority, plan, now_s, why));
     if (now_s >= authority->root.cert.not_after) {
         return fail(why, STATUS_DENIED, "authority/root-expired",
@@ -431,7 +450,7 @@ static enum status authority_open_all(struct authority *authority,
     TRY(bundle_parse_der(plan->trust_domain, buffer_bytes(&authority->root.der), 1,
                          &authority->bundle, why));
     TRY(authority_open_intermediate(authority, plan, why));
-    return authority_tick(authority, now_s, why);
+    return plan->only_look ? STATUS_OK : authority_tick(authority, now_s, why);
 }
 
 enum status authority_open(const struct authority_plan *plan, int64_t now_s,

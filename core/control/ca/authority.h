@@ -50,18 +50,29 @@ struct authority_plan {
     struct authority_lives lives;
     bool constrain_names;            /* URI name constraint on new intermediates: see authority.c */
     uint8_t seal_cost;               /* 0: SEAL_COST_DEFAULT; less in tests */
+    bool only_look; /* judge what is there: nothing is made, renewed, written or locked */
 };
 
 struct authority;
 
 /*
- * authority_open loads the authority of a folder, making what is not there yet.
+ * authority_is_there: was an authority made in this folder? A root file of whatever content counts,
+ * and so does one that cannot be looked for.
+ */
+bool authority_is_there(const char *folder);
+
+/*
+ * authority_open loads the authority of a folder, making what is not there yet. With only_look it
+ * opens what is there, also while another process has it, and finds what would be refused; the
+ * authority is then good for its bundle and its dates, not for issuing.
  *
  * STATUS_CONFIG    "authority/lives" (a life is out of order: leaf below its floor, intermediate
  *                  below 4 leaves, root below the intermediate), "authority/trust-domain" (not one,
  *                  or the folder belongs to another), "authority/passphrase" (empty, or not the
- *                  folder's), "authority/mode" (a file that others may read, a folder that others
- *                  may write), "authority/in-use" (another process has the folder)
+ *                  folder's), "authority/mode" (a file or a folder that others may read or write),
+ *                  "authority/owner" (neither ours nor root's), "authority/in-use" (another process
+ *                  has the folder)
+ * STATUS_NOT_FOUND "authority/missing" (only_look: there is none)
  * STATUS_PROTOCOL  "authority/file" (a file that is not what it should be)
  * STATUS_DENIED    "authority/root-expired"
  * STATUS_IO        "authority/folder", "authority/write", "authority/read", and of the library

@@ -12,10 +12,56 @@
 
 enum { AUTHORITY_NAME_MAX = 64 };
 
+static enum status authority_files_check_owner(const struct stat *about, const char *name,
+                                               struct failure *why)
+{
+    if (!secret_owner_is_trusted(about->st_uid)) {
+        return fail(why, STATUS_CONFIG, "authority/owner",
+                    "%s belongs to user %u; it must be ours (%u) or root's", name,
+                    (unsigned)about->st_uid, (unsigned)geteuid());
+    }
+    return STATUS_OK;
+}
+
+static enum status authority_files_check_folder(int fd, const char *folder, struct failure *why)
+{
+    struct stat about;
+
+    if (fstat(fd, &about) != 0) {
+        return fail_os(why, errno, "authority/folder", "cannot open %s", folder);
+    }
+    if ((about.st_mode & 0077) != 0) {
+        return fail(why, STATUS_CONFIG, "authority/mode",
+                    "%s has mode %04o: others may read it or write into it (chmod 700 %s)", folder,
+                    (unsigned)(about.st_mode & 07777), folder);
+    }
+    return authority_files_check_owner(&about, folder, why);
+}
+
+enum status authority_files_look(struct authority_files *files, const char *folder,
+                                 struct failure *why)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum status status;
+
+    if (fd < 0) {
+        return errno == ENOENT
+                   ? fail(why, STATUS_NOT_FOUND, "authority/missing", "%s is not there", folder)
+                   : fail_os(why, errno, "authority/folder", "cannot open %s", folder);
+    }
+    status = authority_files_check_folder(fd, folder, why);
+    if (status != STATUS_OK) {
+        (void)close(fd);
+        return status;
+    }
+    files->folder = fd;
+    return STATUS_OK;
+}
+
 enum status authority_files_open(struct authority_files *files, const char *folder,
                                  struct failure *why)
 {
-    struct stat about;
+    enum status status;
     int fd;
 
     if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
@@ -29,10 +75,10 @@ enum status authority_files_open(struct authority_files *files, const char *fold
         (void)close(fd);
         return fail(why, STATUS_CONFIG, "authority/in-use", "another process has %s open", folder);
     }
-    if (fstat(fd, &about) != 0 || (about.st_mode & 0022) != 0) {
+    status = authority_files_check_folder(fd, folder, why);
+    if (status != STATUS_OK) {
         (void)close(fd);
-        return fail(why, STATUS_CONFIG, "authority/mode",
-                    "others may write into %s (chmod go-w %s)", folder, folder);
+        return status;
     }
     files->folder = fd;
     return STATUS_OK;
@@ -84,6 +130,7 @@ static enum status authority_files_read_fd(int fd, const char *name, struct secr
                     "%s has mode %04o; it must be a regular file of mode 0600", name,
                     (unsigned)(about.st_mode & 07777));
     }
+    TRY(authority_files_check_owner(&about, name, why));
     text.at = memory_make(AUTHORITY_FILE_MAX + 2);
     text.len = AUTHORITY_FILE_MAX + 1;
     if (!authority_files_read_all(fd, &text, &used)) {

@@ -14,15 +14,23 @@
 #define AUTHORITY_FILE_MAX 32768
 
 struct authority_files {
-    int folder; /* descriptor, locked; -1 while closed */
+    int folder; /* descriptor, locked unless it was only looked at; -1 while closed */
 };
 
 /*
  * authority_files_open makes the folder (mode 0700) when it is missing, and takes its lock.
  * STATUS_IO "authority/folder"; STATUS_CONFIG "authority/in-use", "authority/mode" (others may
- * write into it).
+ * read it or write into it), "authority/owner" (neither ours nor root's).
  */
 enum status authority_files_open(struct authority_files *files, const char *folder,
+                                 struct failure *why) MUST_USE;
+
+/*
+ * authority_files_look opens it to read alone: nothing is made, nobody is kept out.
+ * STATUS_NOT_FOUND "authority/missing"; STATUS_IO "authority/folder"; STATUS_CONFIG "authority/mode",
+ * "authority/owner".
+ */
+enum status authority_files_look(struct authority_files *files, const char *folder,
                                  struct failure *why) MUST_USE;
 
 /*
@@ -33,8 +41,8 @@ void authority_files_close(struct authority_files *files);
 
 /*
  * authority_files_read reads a whole file. STATUS_NOT_FOUND "authority/missing"; STATUS_CONFIG
- * "authority/mode" (not a regular file of mode 0600 or less); STATUS_PROTOCOL "authority/file"
- * (empty or too long); STATUS_IO "authority/read".
+ * "authority/mode" (not a regular file of mode 0600 or less), "authority/owner"; STATUS_PROTOCOL
+ * "authority/file" (empty or too long); STATUS_IO "authority/read".
  */
 enum status authority_files_read(const struct authority_files *files, const char *name,
                                  struct secret *out_text, struct failure *why) MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/control/serve/operators.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -177,6 +178,20 @@ static enum status operators_remove_entry(struct operators *operators,
     return operators_answer_done(answer, "removed", request->rest, why);
 }
 
+/* Null while it can be written, else why not. */
+static void operators_put_store(struct json_writer *json, const struct store *store)
+{
+    const struct failure *refusal = store_refusal(store);
+    char text[2 * FAILURE_DETAIL_MAX];
+
+    if (refusal == NULL) {
+        json_put_null(json, "store_refusal");
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%s: %s", refusal->reason, refusal->detail);
+    json_put_text(json, "store_refusal", text);
+}
+
 static enum status operators_status(struct operators *operators, const struct web_request *request,
                                     struct web_answer *answer, struct failure *why)
 {
@@ -201,6 +216,7 @@ static enum status operators_status(struct operators *operators, const struct we
     json_put_uint(&json, "entries", entries);
     json_put_uint(&json, "open_tokens", open.tokens);
     json_put_uint(&json, "open_token_uses", open.uses);
+    operators_put_store(&json, view->issuer.registry->store);
     json_put_int(&json, "issued",
                  metrics_read(METRIC_ISSUED, LABEL_BOOTSTRAP, LABEL_OK) +
                      metrics_read(METRIC_ISSUED, LABEL_RENEW, LABEL_OK));

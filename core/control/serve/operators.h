@@ -3,7 +3,8 @@
  * What operators may ask of the control plane: one table of operations, served as HTTP/JSON on a unix
  * socket to root and to the user whom the control plane runs as, and to nobody else (I16).
  *
- *   GET    /status            counts, lives, ends, the setting of demo lifetimes
+ *   GET    /status            counts, lives, ends, the setting of demo lifetimes; store_refusal: why the
+ *                             store cannot be written, or null
  *   GET    /entries           {"entries":[{name, spiffe_id, description, max_life_s, max_instances,
  *                             instances, created_at, source}]}: source is "file" or "operator"
  *   POST   /entries           {name, spiffe_id, description?, max_life_s?, max_instances?}

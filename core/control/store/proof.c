@@ -20,8 +20,10 @@ enum status store_check_pages(struct store *store, struct failure *why)
         return fail(why, status, inner.reason, "%s", inner.detail);
     }
     if (strcmp(answer, "ok") != 0) {
+        const char *line = strchr(answer, '\n'); /* behind a heading */
+
         return fail(why, STATUS_IO, "store/damaged", "%s: %s; restore the file from a backup",
-                    store->path, answer);
+                    store->path, line != NULL ? line + 1 : answer);
     }
     return STATUS_OK;
 }

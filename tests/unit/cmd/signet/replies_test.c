@@ -309,12 +309,13 @@ Test(replies, the_control_plane_is_told_from_a_sidecar_and_says_demo_lifetimes_l
 {
     struct printed *printed = printed_begin();
     bool is = false;
+    bool well = false;
 
-    cr_assert_eq(control_plane_is(bytes_of(replies_control), &is, NULL), STATUS_OK);
-    cr_assert(is);
-    cr_assert_eq(control_plane_is(bytes_of(replies_status), &is, NULL), STATUS_OK);
+    cr_assert_eq(control_plane_is(bytes_of(replies_control), &is, &well, NULL), STATUS_OK);
+    cr_assert(is && well);
+    cr_assert_eq(control_plane_is(bytes_of(replies_status), &is, &well, NULL), STATUS_OK);
     cr_assert_not(is);
-    cr_assert_eq(control_plane_is(bytes_of("{}"), &is, NULL), STATUS_NOT_FOUND);
+    cr_assert_eq(control_plane_is(bytes_of("{}"), &is, &well, NULL), STATUS_NOT_FOUND);
     cr_assert_eq(control_plane_print(bytes_of(replies_control), NOW, printed->out, NULL),
                  STATUS_OK);
     cr_assert_str_eq(
@@ -325,6 +326,30 @@ Test(replies, the_control_plane_is_told_from_a_sidecar_and_says_demo_lifetimes_l
         "  leaves live 6 s; intermediate renewed in 6 d 22 h, ends in 14 d; root ends in 3650 d\n"
         "  demo lifetimes are on: certificates may live for seconds, for demos only\n");
     printed_free(printed);
+}
+
+/* The reply of above, and a store that cannot be written. */
+Test(replies, a_control_plane_whose_store_cannot_be_written_says_so_and_is_not_ready)
+{
+    struct printed *printed = printed_begin();
+    char body[sizeof replies_control + 128];
+    const char *text;
+    bool is = false;
+    bool well = true;
+
+    (void)snprintf(body, sizeof body, "%.*s,\"store_refusal\":\"store/full: /d/signet.db\"}",
+                   (int)sizeof replies_control - 2, replies_control);
+    cr_assert_eq(control_plane_is(bytes_of(body), &is, &well, NULL), STATUS_OK);
+    cr_assert(is && !well);
+    cr_assert_eq(control_plane_print(bytes_of(body), NOW, printed->out, NULL), STATUS_OK);
+    text = printed_end(printed);
+    cr_assert_not_null(strstr(text, "  its store cannot be written: store/full: /d/signet.db\n"),
+                       "%s", text);
+    printed_free(printed);
+    (void)snprintf(body, sizeof body, "%.*s,\"store_refusal\":null}",
+                   (int)sizeof replies_control - 2, replies_control);
+    cr_assert_eq(control_plane_is(bytes_of(body), &is, &well, NULL), STATUS_OK);
+    cr_assert(well);
 }
 
 Test(replies, entries_are_rows_and_a_malformed_one_is_refused)
