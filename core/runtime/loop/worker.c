@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/runtime/base/memory.h"
+#include "core/runtime/loop/cgroup.h"
 
 /* A worker's own code is shallow; the resident part of a stack is what was touched, not this. */
 enum { WORKER_STACK_SIZE = 512 * 1024 };
@@ -21,6 +22,8 @@ static void worker_open(struct worker *worker, unsigned index)
     }
     worker->loop.data = worker;
     mailbox_start(&worker->mailbox, &worker->loop);
+    slabs_open(&worker->slabs, &worker->loop, index);
+    rounds_open(&worker->rounds, &worker->loop);
 }
 
 void worker_clear(struct worker *worker)
@@ -29,6 +32,7 @@ void worker_clear(struct worker *worker)
         uv_print_all_handles(&worker->loop, stderr);
         abort(); /* somebody forgot a handle: our own mistake */
     }
+    slabs_clear(&worker->slabs);
     for (size_t i = 0; i < sizeof worker->scratch / sizeof worker->scratch[0]; i++) {
         free(worker->scratch[i]);
         worker->scratch[i] = NULL;
@@ -76,6 +80,8 @@ void worker_start(struct worker *worker, unsigned index,
 void worker_stop(struct worker *worker)
 {
     mailbox_close(&worker->mailbox);
+    slabs_close(&worker->slabs);
+    rounds_close(&worker->rounds);
 }
 
 void worker_join(struct worker *worker)
@@ -141,71 +147,23 @@ static unsigned worker_quota_of(const char *folder)
     return limited ? (unsigned)(((unsigned long)signed_quota + period - 1) / period) : 0;
 }
 
-/* Our own group and its parents, each may hold the quota that counts. */
-static unsigned worker_quota_along(const char *root, char *group)
+static void worker_quota_seen(const char *folder, void *user)
 {
-    unsigned least = 0;
+    unsigned *least = user;
+    unsigned quota = worker_quota_of(folder);
 
-    for (;;) {
-        char folder[400];
-        unsigned quota;
-        char *slash;
-
-        (void)snprintf(folder, sizeof folder, "%s%s", root, group);
-        quota = worker_quota_of(folder);
-        if (quota > 0 && (least == 0 || quota < least)) {
-            least = quota;
-        }
-        slash = strrchr(group, '/');
-        if (slash == NULL || group[0] == '\0') {
-            return least;
-        }
-        *slash = '\0';
+    if (quota > 0 && (*least == 0 || quota < *least)) {
+        *least = quota;
     }
-}
-
-static unsigned worker_quota(void)
-{
-    char line[320];
-    unsigned least = 0;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-
-    if (file == NULL) {
-        return 0;
-    }
-    while (fgets(line, sizeof line, file) != NULL) {
-        char *controllers = strchr(line, ':');
-        char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
-        unsigned quota = 0;
-
-        if (group == NULL) {
-            continue;
-        }
-        *group++ = '\0';
-        group[strcspn(group, "\n")] = '\0';
-        if (controllers[1] == '\0') {
-            char copy[320];
-
-            (void)snprintf(copy, sizeof copy, "%s", group);
-            quota = worker_quota_along("/sys/fs/cgroup", group);
-            quota = quota > 0 ? quota : worker_quota_along("/sys/fs/cgroup/unified", copy);
-        } else if (strstr(controllers + 1, "cpu") != NULL) {
-            quota = worker_quota_along("/sys/fs/cgroup/cpu", group);
-        }
-        if (quota > 0 && (least == 0 || quota < least)) {
-            least = quota;
-        }
-    }
-    (void)fclose(file);
-    return least;
 }
 
 unsigned worker_count_default(void)
 {
     cpu_set_t allowed;
     unsigned cpus = 1;
-    unsigned quota = worker_quota();
+    unsigned quota = 0;
 
+    cgroup_each("cpu", worker_quota_seen, &quota);
     if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0) {
         cpus = (unsigned)CPU_COUNT(&allowed);
     }

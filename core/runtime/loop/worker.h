@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker: one thread, one libuv loop, its mailbox, its scratch memory. A connection lives on one
+ * A worker: one thread, one libuv loop, its mailbox, its scratch memory, its slabs. A connection lives on one
  * worker for life. The main loop is a worker too, whose thread is the program's first one.
  */
 #ifndef SIGNET_CORE_RUNTIME_LOOP_WORKER_H
@@ -10,6 +10,8 @@
 #include <uv.h>
 
 #include "core/runtime/loop/mailbox.h"
+#include "core/runtime/loop/rounds.h"
+#include "core/runtime/loop/slabs.h"
 
 /* Bytes in flight on this thread only within one callback: nothing may stay here between two. */
 #define WORKER_SCRATCH_SIZE ((size_t)128 * 1024)
@@ -17,6 +19,8 @@
 struct worker {
     uv_loop_t loop;
     struct mailbox mailbox;
+    struct slabs slabs;       /* what is kept for peers who do not read */
+    struct rounds rounds;     /* what is looked at every few seconds */
     unsigned index;           /* 0 is the main loop, 1..n the workers: also the metrics' shard */
     uint8_t *scratch[3];      /* each WORKER_SCRATCH_SIZE bytes, owned; made at first use */
     pthread_t thread;         /* of workers 1..n */
