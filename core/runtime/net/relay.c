@@ -1,50 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/runtime/net/relay.h"
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+/* ---- what one way keeps ---- */
 
-#include "core/runtime/base/memory.h"
-
-/* Writes what is kept. STATUS_OK when nothing is left. */
-static enum status relay_flush(struct relay_way *way, struct failure *why)
+static bool relay_is_stalled(const struct relay_way *way)
 {
-    while (way->kept != NULL) {
-        size_t sent = 0;
-
-        TRY(stream_write(way->to,
-                         bytes_make(way->kept + way->kept_used, way->kept_len - way->kept_used),
-                         &sent, why));
-        way->kept_used += sent;
-        way->bytes += sent;
-        if (way->kept_used == way->kept_len) {
-            free(way->kept);
-            way->kept = NULL;
-        }
-    }
-    return STATUS_OK;
+    return way->kept.len > 0 || way->to->owes > 0;
 }
 
-static void relay_keep(struct relay_way *way, struct bytes rest)
+/* It stands in the list of those who wait for memory: nothing is asked of `from` but errors. */
+static bool relay_is_waiting(const struct relay_way *way)
 {
-    assert(way->kept == NULL);
-    way->kept = memory_make(rest.len);
-    memcpy(way->kept, rest.at, rest.len);
-    way->kept_len = rest.len;
-    way->kept_used = 0;
+    return !way->stalled && list_has(&way->holder.link);
+}
+
+size_t relay_held(const struct relay *relay)
+{
+    size_t held = 0;
+
+    for (int i = 0; i < 2 && relay->worker != NULL; i++) {
+        held += relay->way[i].kept.len + relay->way[i].to->owes;
+    }
+    return held;
+}
+
+static enum status relay_keep(struct relay *relay, struct relay_way *way, struct bytes rest,
+                              struct failure *why)
+{
+    if (slab_chain_add(&way->kept, &relay->worker->slabs, rest)) {
+        return STATUS_OK;
+    }
+    return fail(why, STATUS_LIMIT, "limit/memory", "no memory for %zu bytes that are not read",
+                rest.len);
+}
+
+/* Bytes went on: somebody looks some seconds later whether they arrived. */
+static void relay_moved(struct relay *relay, struct relay_way *way, size_t sent)
+{
+    way->bytes += sent;
+    if (sent > 0) {
+        relay->moved_ms = worker_now_ms(relay->worker);
+        rounds_join(&relay->worker->rounds, &relay->round);
+    }
+}
+
+/* Writes what is kept. STATUS_OK when nothing is left. */
+static enum status relay_flush(struct relay *relay, struct relay_way *way, struct failure *why)
+{
+    while (way->kept.len > 0) {
+        size_t sent = 0;
+
+        TRY(stream_write(way->to, slab_chain_head(&way->kept), &sent, why));
+        slab_chain_use(&way->kept, &relay->worker->slabs, sent);
+        relay_moved(relay, way, sent);
+    }
+    return way->to->owes > 0 ? STATUS_WAIT : STATUS_OK;
+}
+
+/* After a pump: is this way among the stalled where it belongs? A record moved on begins a new stall. */
+static void relay_note_stall(struct relay *relay, struct relay_way *way)
+{
+    if (!relay_is_stalled(way)) {
+        if (way->stalled) {
+            way->stalled = false;
+            slabs_leave(&way->holder);
+        }
+        return;
+    }
+    if (!way->stalled || way->bytes - way->marked >= SLABS_RECORD) {
+        way->stalled = true;
+        way->marked = way->bytes;
+        slabs_stall(&relay->worker->slabs, &way->holder);
+        if (memory_ledger_level() != MEMORY_PLENTY) {
+            stream_pinch(way->from);
+            stream_pinch(way->to);
+        }
+    }
+}
+
+/* ---- moving ---- */
+
+/*
+ * How much may be read now; 0: there is no memory for it, and the way waits. Where only an error can be
+ * the reason of the event (`told`), it is read without asking.
+ */
+static size_t relay_room(struct relay *relay, struct relay_way *way, bool told)
+{
+    unsigned records = way->from_ended
+                           ? 1
+                           : slabs_reserve(&relay->worker->slabs, relay_held(relay) > 0);
+
+    if (records == 0 && !told) {
+        if (way->stalled) {
+            way->stalled = false;
+            slabs_leave(&way->holder);
+        }
+        slabs_wait(&relay->worker->slabs, &way->holder);
+        return 0;
+    }
+    if (relay_is_waiting(way)) {
+        slabs_leave(&way->holder);
+    }
+    return (records == 0 ? 1 : records) * SLABS_RECORD;
 }
 
 /* One chunk from `from` to `to`. STATUS_OK: there may be more; STATUS_WAIT: not now. */
-static enum status relay_move(struct relay *relay, struct relay_way *way, bool *out_theirs,
-                              struct failure *why)
+static enum status relay_move(struct relay *relay, struct relay_way *way, bool told,
+                              bool *out_theirs, struct failure *why)
 {
     uint8_t *scratch = worker_scratch(relay->worker, 1);
+    size_t room = relay_room(relay, way, told);
     size_t got = 0;
     size_t sent = 0;
-    enum status status = stream_read(way->from, scratch, RELAY_CHUNK, &got, why);
+    enum status status;
 
     *out_theirs = false;
+    if (room == 0) {
+        return STATUS_WAIT;
+    }
+    status = stream_read(way->from, scratch, room, &got, why);
     if (status == STATUS_CLOSED) {
         way->from_ended = true;
         return STATUS_OK;
@@ -57,13 +131,13 @@ static enum status relay_move(struct relay *relay, struct relay_way *way, bool *
     } else {
         TRY(status);
     }
-    way->bytes += sent;
+    relay_moved(relay, way, sent);
     if (sent < got) {
-        relay_keep(way, bytes_make(scratch + sent, got - sent));
+        TRY(relay_keep(relay, way, bytes_make(scratch + sent, got - sent), why));
         return STATUS_WAIT;
     }
     /* A stream that gave less than it could has nothing left: no need to ask it again. */
-    return got == RELAY_CHUNK || way->from->holds ? STATUS_OK : STATUS_WAIT;
+    return way->to->owes == 0 && (got == room || way->from->holds) ? STATUS_OK : STATUS_WAIT;
 }
 
 /*
@@ -82,10 +156,35 @@ static enum status relay_learn_error(struct relay *relay, struct relay_way *way,
         return STATUS_WAIT;
     }
     TRY(status);
-    way->kept = memory_grow(way->kept, way->kept_len + got);
-    memcpy(way->kept + way->kept_len, scratch, got);
-    way->kept_len += got;
+    TRY(relay_keep(relay, way, bytes_make(scratch, got), why));
     return STATUS_WAIT;
+}
+
+/* Its end came without a farewell: may that be an end in order? See RELAY_QUIET_MS. */
+static bool relay_may_end(const struct relay *relay, const struct relay_way *way)
+{
+    return way->from->cut &&
+           (way->from_ended ||
+            (relay_held(relay) == 0 &&
+             worker_now_ms(relay->worker) - relay->moved_ms >= RELAY_QUIET_MS));
+}
+
+/* Moves what there is. STATUS_OK, STATUS_WAIT, or the failure of a side. */
+static enum status relay_move_all(struct relay *relay, struct relay_way *way, bool told,
+                                  bool *out_theirs, struct failure *why)
+{
+    enum status status;
+
+    do {
+        status = relay_move(relay, way, told, out_theirs, why);
+        if (status != STATUS_OK && status != STATUS_WAIT && !*out_theirs &&
+            relay_may_end(relay, way)) {
+            way->from_ended = true;
+            return STATUS_OK;
+        }
+        TRY(status);
+    } while (!way->from_ended && way->from->holds);
+    return STATUS_OK;
 }
 
 /*
@@ -95,10 +194,11 @@ static enum status relay_learn_error(struct relay *relay, struct relay_way *way,
 static enum status relay_pump(struct relay *relay, struct relay_way *way, bool event,
                               bool *out_theirs, struct failure *why)
 {
+    bool told = event && relay_is_waiting(way);
     enum status status;
 
     *out_theirs = true;
-    status = relay_flush(way, why);
+    status = relay_flush(relay, way, why);
     if (status == STATUS_WAIT && event) {
         *out_theirs = false;
         return relay_learn_error(relay, way, why);
@@ -108,11 +208,9 @@ static enum status relay_pump(struct relay *relay, struct relay_way *way, bool e
     }
     /* An event of a side that has ended can only be an error, which reading then tells. */
     if (!way->from_ended || event) {
-        do {
-            TRY(relay_move(relay, way, out_theirs, why));
-        } while (!way->from_ended && way->from->holds);
+        TRY(relay_move_all(relay, way, told, out_theirs, why));
     }
-    if (way->from_ended && way->kept == NULL && !way->to_ended) {
+    if (way->from_ended && !relay_is_stalled(way) && !way->to_ended) {
         *out_theirs = true;
         TRY(stream_shutdown(way->to, why));
         way->to_ended = true;
@@ -127,9 +225,9 @@ static void relay_set_interest(struct relay *relay)
     for (int i = 0; i < 2; i++) {
         const struct relay_way *way = &relay->way[i];
 
-        if (way->kept != NULL || (way->from_ended && !way->to_ended)) {
+        if (relay_is_stalled(way) || (way->from_ended && !way->to_ended)) {
             wanted[1 - i] |= STREAM_WRITABLE;
-        } else if (!way->from_ended) {
+        } else if (!way->from_ended && !relay_is_waiting(way)) {
             wanted[i] |= STREAM_READABLE;
         }
         /* A reset is passed on even while nothing is awaited from that side. */
@@ -137,6 +235,16 @@ static void relay_set_interest(struct relay *relay)
     }
     stream_interest(relay->way[0].from, wanted[0]);
     stream_interest(relay->way[1].from, wanted[1]);
+}
+
+/* way 0 reads a and writes b; way 1 the reverse. `theirs`: it was the side written to. */
+static void relay_fail(struct relay *relay, unsigned way, bool theirs, enum status status,
+                       const struct failure *why)
+{
+    relay->broken_on_b = (way == 0) == theirs;
+    stream_interest(relay->way[0].from, 0);
+    stream_interest(relay->way[1].from, 0);
+    relay->done(relay, status, why);
 }
 
 /* `ways`: to be pumped; `events`: those whose source reported something. Bit i is way i. */
@@ -153,13 +261,10 @@ static void relay_run(struct relay *relay, unsigned ways, unsigned events)
         }
         status = relay_pump(relay, &relay->way[i], (events & 1u << i) != 0, &theirs, &why);
         if (status != STATUS_OK && status != STATUS_WAIT) {
-            /* way 0 reads a and writes b; way 1 the reverse */
-            relay->broken_on_b = (i == 0) == theirs;
-            stream_interest(relay->way[0].from, 0);
-            stream_interest(relay->way[1].from, 0);
-            relay->done(relay, status, &why);
+            relay_fail(relay, i, theirs, status, &why);
             return;
         }
+        relay_note_stall(relay, &relay->way[i]);
     }
     relay_set_interest(relay);
     if (relay->way[0].to_ended && relay->way[1].to_ended) {
@@ -185,12 +290,72 @@ static void relay_b_ready(void *user, unsigned events)
     relay_ready(user, 1, events);
 }
 
+/* ---- what the worker tells ---- */
+
+/* Memory may be had again, or (`end`) this way has stalled longest and the process needs what it keeps. */
+static void relay_called(struct relay *relay, unsigned way, bool end)
+{
+    const struct relay_way *own = &relay->way[way];
+    struct failure why = {0};
+
+    if (!end) {
+        relay_run(relay, 1u << way, 0);
+        return;
+    }
+    (void)fail(&why, STATUS_LIMIT, "limit/memory",
+               "%zu bytes wait for a reader who does not read, and the process has been over its "
+               "memory budget of %zu bytes for more than %u s",
+               own->kept.len + own->to->owes, memory_ledger_budget(), SLABS_PATIENCE_MS / 1000);
+    relay_fail(relay, way, true, STATUS_LIMIT, &why);
+}
+
+static void relay_a_called(struct slab_holder *holder, bool end)
+{
+    relay_called(LIST_OF(holder, struct relay, way[0].holder), 0, end);
+}
+
+static void relay_b_called(struct slab_holder *holder, bool end)
+{
+    relay_called(LIST_OF(holder, struct relay, way[1].holder), 1, end);
+}
+
+/* Some seconds after bytes went: have they arrived? */
+static void relay_look(struct round *round)
+{
+    struct relay *relay = LIST_OF(round, struct relay, round);
+    bool on_their_way = false;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct failure why = {0};
+        uint64_t silent_ms = 0;
+
+        if (!stream_silence(relay->way[i].to, &silent_ms)) {
+            continue;
+        }
+        on_their_way = true;
+        if (silent_ms >= relay->silence_ms) {
+            (void)fail(&why, STATUS_IO, "tcp/vanished",
+                       "bytes are on their way, and nobody has acknowledged any for %llu s",
+                       (unsigned long long)silent_ms / 1000);
+            relay_fail(relay, i, true, STATUS_IO, &why);
+            return;
+        }
+    }
+    if (on_their_way) {
+        rounds_join(&relay->worker->rounds, &relay->round);
+    }
+}
+
 void relay_start(struct relay *relay, struct worker *worker, struct stream *a, struct stream *b,
                  void (*done)(struct relay *relay, enum status status, const struct failure *why))
 {
-    *relay = (struct relay){.worker = worker, .done = done};
-    relay->way[0] = (struct relay_way){.from = a, .to = b};
-    relay->way[1] = (struct relay_way){.from = b, .to = a};
+    *relay = (struct relay){.worker = worker,
+                            .done = done,
+                            .round.look = relay_look,
+                            .moved_ms = worker_now_ms(worker),
+                            .silence_ms = RELAY_SILENCE_MS};
+    relay->way[0] = (struct relay_way){.from = a, .to = b, .holder.called = relay_a_called};
+    relay->way[1] = (struct relay_way){.from = b, .to = a, .holder.called = relay_b_called};
     stream_own(a, relay_a_ready, relay);
     stream_own(b, relay_b_ready, relay);
     relay_run(relay, 3, 0);
@@ -204,8 +369,12 @@ void relay_end(struct relay *relay, unsigned way)
 
 void relay_clear(struct relay *relay)
 {
+    if (relay->worker == NULL) {
+        return; /* never started */
+    }
+    rounds_leave(&relay->round);
     for (int i = 0; i < 2; i++) {
-        free(relay->way[i].kept);
-        relay->way[i].kept = NULL;
+        slabs_leave(&relay->way[i].holder);
+        slab_chain_clear(&relay->way[i].kept, &relay->worker->slabs);
     }
 }

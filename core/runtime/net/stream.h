@@ -11,12 +11,16 @@
  *             is left inside the stream itself: bytes not read yet wait in the system and ready()
  *             will tell of them. `room` is at least STREAM_ROOM_MIN.
  *   write     takes some or all. A stream that took bytes delivers them, even if it must keep some
- *             for later (its owner then sees STATUS_WAIT at the next write).
+ *             for later: `owes` says how many. Until that is 0 the next write answers STATUS_WAIT, and
+ *             who has bytes for it should not read more of them.
  *   shutdown  ends our direction behind all that was written; reading goes on. STATUS_WAIT: something
  *             written is still on its way, call again when writable.
  *   interest  which events ready() shall report; level-triggered, from the loop only, never from
  *             inside a call of the owner. With STREAM_ERRORS alone only a broken connection is told,
  *             as both events; with 0 nothing is.
+ *   silence   for how long bytes are on their way without the other end's system acknowledging any;
+ *             nobody need have it.
+ *   pinch     asks the system to hold little for this stream from now on; nobody need have it.
  *   unread    gives bytes back, to be read again before any other. At most once between two reads.
  *             No event tells of them: `holds` does.
  *   close     gives the stream up: no event comes after it, it frees itself when the loop lets it.
@@ -32,8 +36,8 @@
 
 #include "core/runtime/base/bytes.h"
 
-/* A record of TLS and its overhead fit in. */
-#define STREAM_ROOM_MIN ((size_t)32 * 1024)
+/* The plaintext of a TLS record fits in. */
+#define STREAM_ROOM_MIN ((size_t)16 * 1024)
 
 enum {
     STREAM_READABLE = 1,
@@ -55,13 +59,17 @@ struct stream_ops {
     void (*interest)(struct stream *stream, unsigned events);
     void (*unread)(struct stream *stream, struct bytes bytes);
     void (*close)(struct stream *stream, bool reset);
+    bool (*silence)(struct stream *stream, uint64_t *out_ms); /* or NULL */
+    void (*pinch)(struct stream *stream);                     /* or NULL */
 };
 
 struct stream {
     const struct stream_ops *ops;
     stream_ready_fn ready; /* the owner's; set by stream_own() */
     void *user;
-    bool holds; /* bytes, an end or an error are inside, of which no event will tell: read again */
+    size_t owes; /* bytes that it took and the stream below did not take yet */
+    bool holds;  /* bytes, an end or an error are inside, of which no event will tell: read again */
+    bool cut;    /* the failure that reading told is an end without a farewell, between two records */
 };
 
 /* stream_own says who is told of events. Events wanted must be asked for with stream_interest(). */
@@ -104,6 +112,23 @@ static inline void stream_interest(struct stream *stream, unsigned events)
 static inline void stream_unread(struct stream *stream, struct bytes bytes)
 {
     stream->ops->unread(stream, bytes);
+}
+
+/*
+ * stream_silence is true while bytes are on their way; *out_ms is then for how long their receiver's
+ * system has been silent. An acknowledged window of zero is no silence.
+ */
+static inline bool stream_silence(struct stream *stream, uint64_t *out_ms)
+{
+    return stream->ops->silence != NULL && stream->ops->silence(stream, out_ms);
+}
+
+/* stream_pinch makes the system's buffers of this stream small: memory is scarce, and it stalls. */
+static inline void stream_pinch(struct stream *stream)
+{
+    if (stream->ops->pinch != NULL) {
+        stream->ops->pinch(stream);
+    }
 }
 
 /* stream_close gives the stream at *stream up and sets the pointer to NULL; NULL is fine. */

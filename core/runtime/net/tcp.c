@@ -3,37 +3,74 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/runtime/base/list.h"
 #include "core/runtime/base/memory.h"
+#include "core/runtime/net/address.h"
 
-/* A peer that vanished is noticed after about two minutes: 60 s idle, then 6 probes 10 s apart. */
+/* An idle peer that vanished is noticed after two minutes: 60 s idle, then 6 probes 10 s apart. */
 enum { TCP_KEEPALIVE_IDLE_S = 60, TCP_KEEPALIVE_STEP_S = 10, TCP_KEEPALIVE_PROBES = 6 };
 
-struct tcp_unread_bytes {
-    size_t len;
-    size_t used;
-    uint8_t at[];
-};
+/*
+ * What the system may hold unsent for one socket; and, once memory is scarce and the socket stalls,
+ * hold at all (it doubles that for its own overhead). Otherwise its buffers grow with the path as ever.
+ */
+enum { TCP_UNSENT_MOST = 256 * 1024, TCP_PINCHED = 32 * 1024 };
+
+/* Unanswered probes of a zero window before it counts as silence: one may just be on its way. */
+enum { TCP_PROBES_UNANSWERED = 2 };
 
 struct tcp {
     struct stream stream;
     uv_poll_t poll;
     int fd;
-    unsigned events;                 /* what the poll handle waits for now */
-    int broken;                      /* errno that polling reported, or 0 */
-    struct tcp_unread_bytes *unread; /* owned; NULL nearly always */
+    unsigned events;          /* what the poll handle waits for now */
+    int broken;               /* errno that polling reported, or 0 */
+    bool pinched;
+    struct slab_chain unread; /* empty nearly always */
 };
 
 static struct tcp *tcp_of(const struct stream *stream)
 {
     return LIST_OF(stream, struct tcp, stream);
+}
+
+static struct slabs *tcp_slabs(const struct tcp *tcp)
+{
+    return &worker_of(tcp->poll.loop)->slabs;
+}
+
+static void tcp_read_unread(struct tcp *tcp, uint8_t *into, size_t room, size_t *out_len)
+{
+    size_t used = 0;
+
+    while (tcp->unread.len > 0 && used < room) {
+        struct bytes head = slab_chain_head(&tcp->unread);
+        size_t part = head.len < room - used ? head.len : room - used;
+
+        memcpy(into + used, head.at, part);
+        slab_chain_use(&tcp->unread, tcp_slabs(tcp), part);
+        used += part;
+    }
+    tcp->stream.holds = tcp->unread.len > 0;
+    *out_len = used;
+}
+
+/* An error that polling told of; no memory is one of ours. */
+static enum status tcp_broken(const struct tcp *tcp, struct failure *why)
+{
+    if (tcp->broken == ENOBUFS) {
+        return fail(why, STATUS_LIMIT, "limit/memory", "no memory for the first bytes");
+    }
+    return fail_os(why, tcp->broken, "tcp/reset", "reading");
 }
 
 static enum status tcp_read(struct stream *stream, uint8_t *into, size_t room, size_t *out_len,
@@ -42,22 +79,12 @@ static enum status tcp_read(struct stream *stream, uint8_t *into, size_t room, s
     struct tcp *tcp = tcp_of(stream);
     ssize_t got;
 
-    if (tcp->unread != NULL) {
-        size_t left = tcp->unread->len - tcp->unread->used;
-        size_t len = left < room ? left : room;
-
-        memcpy(into, tcp->unread->at + tcp->unread->used, len);
-        tcp->unread->used += len;
-        if (tcp->unread->used == tcp->unread->len) {
-            free(tcp->unread);
-            tcp->unread = NULL;
-            stream->holds = false;
-        }
-        *out_len = len;
+    if (tcp->unread.len > 0) {
+        tcp_read_unread(tcp, into, room, out_len);
         return STATUS_OK;
     }
     if (tcp->broken != 0) {
-        return fail_os(why, tcp->broken, "tcp/reset", "reading");
+        return tcp_broken(tcp, why);
     }
     do {
         got = recv(tcp->fd, into, room, 0);
@@ -103,6 +130,22 @@ static enum status tcp_shutdown(struct stream *stream, struct failure *why)
     return STATUS_OK;
 }
 
+/*
+ * Only errors are awaited, and something else woke us. True: it was an urgent byte, which is thrown away
+ * (nothing here speaks with them), or an error behind one; the watch goes on.
+ */
+static bool tcp_urgent(struct tcp *tcp, unsigned *out_seen)
+{
+    socklen_t len = sizeof tcp->broken;
+    uint8_t urgent;
+
+    if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &tcp->broken, &len) == 0 && tcp->broken != 0) {
+        *out_seen = STREAM_READABLE | STREAM_WRITABLE;
+        return true;
+    }
+    return recv(tcp->fd, &urgent, 1, MSG_OOB) == 1 || errno == EAGAIN;
+}
+
 static void tcp_polled(uv_poll_t *poll, int status, int events)
 {
     struct tcp *tcp = poll->data;
@@ -118,12 +161,15 @@ static void tcp_polled(uv_poll_t *poll, int status, int events)
     } else {
         seen |= (events & UV_READABLE) != 0 ? STREAM_READABLE : 0u;
         seen |= (events & UV_WRITABLE) != 0 ? STREAM_WRITABLE : 0u;
-        if (seen == 0) {
+        if (seen == 0 && !tcp_urgent(tcp, &seen)) {
             /*
              * Both directions have ended, without an error, while only errors are awaited. That state
              * lasts: watching it would come back here at once, for ever.
              */
             (void)uv_poll_stop(&tcp->poll);
+            return;
+        }
+        if (seen == 0) {
             return;
         }
     }
@@ -142,7 +188,7 @@ static void tcp_interest(struct stream *stream, unsigned events)
     wanted |= (events & STREAM_READABLE) != 0 ? UV_READABLE : 0;
     wanted |= (events & STREAM_WRITABLE) != 0 ? UV_WRITABLE : 0;
     if (events == STREAM_ERRORS) {
-        wanted = UV_PRIORITIZED; /* no urgent data is ever sent here: leaves the errors */
+        wanted = UV_PRIORITIZED; /* urgent bytes are thrown away: leaves the errors */
     }
     if (wanted == 0) {
         (void)uv_poll_stop(&tcp->poll);
@@ -155,20 +201,17 @@ static void tcp_unread(struct stream *stream, struct bytes bytes)
 {
     struct tcp *tcp = tcp_of(stream);
 
-    assert(tcp->unread == NULL);
-    if (bytes.len > 0) {
-        tcp->unread = memory_make(sizeof *tcp->unread + bytes.len);
-        tcp->unread->len = bytes.len;
-        memcpy(tcp->unread->at, bytes.at, bytes.len);
-        stream->holds = true;
+    assert(tcp->unread.len == 0);
+    if (bytes.len > 0 && !slab_chain_add(&tcp->unread, tcp_slabs(tcp), bytes)) {
+        tcp->broken = ENOBUFS; /* what was read cannot be kept: the next read tells */
     }
+    stream->holds = bytes.len > 0;
 }
 
 static void tcp_closed(uv_handle_t *handle)
 {
     struct tcp *tcp = handle->data;
 
-    free(tcp->unread);
     free(tcp);
 }
 
@@ -181,10 +224,44 @@ static void tcp_close(struct stream *stream, bool reset)
 
         (void)setsockopt(tcp->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
+    slab_chain_clear(&tcp->unread, tcp_slabs(tcp));
     /* libuv wants its watch stopped before the descriptor is closed; the handle's memory stays on. */
     uv_close((uv_handle_t *)&tcp->poll, tcp_closed);
     (void)close(tcp->fd);
     tcp->fd = -1;
+}
+
+/*
+ * Unacknowledged bytes, and no acknowledgement since. While a window stays zero nothing is outstanding but
+ * probes, whose answers count as acknowledgements. Source: tcp(7), TCP_INFO.
+ */
+static bool tcp_silence(struct stream *stream, uint64_t *out_ms)
+{
+    struct tcp_info about = {0};
+    socklen_t len = sizeof about;
+    int fd = tcp_of(stream)->fd;
+    int outstanding = 0;
+
+    if (ioctl(fd, SIOCOUTQ, &outstanding) != 0 || outstanding == 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &about, &len) != 0) {
+        return false;
+    }
+    *out_ms = about.tcpi_unacked > 0 || about.tcpi_probes >= TCP_PROBES_UNANSWERED
+                  ? about.tcpi_last_ack_recv
+                  : 0;
+    return true;
+}
+
+static void tcp_pinch(struct stream *stream)
+{
+    struct tcp *tcp = tcp_of(stream);
+    int most = TCP_PINCHED;
+
+    if (!tcp->pinched) {
+        tcp->pinched = true;
+        (void)setsockopt(tcp->fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+        (void)setsockopt(tcp->fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
+    }
 }
 
 static const struct stream_ops tcp_ops = {
@@ -194,7 +271,20 @@ static const struct stream_ops tcp_ops = {
     .interest = tcp_interest,
     .unread = tcp_unread,
     .close = tcp_close,
+    .silence = tcp_silence,
+    .pinch = tcp_pinch,
 };
+
+/* Is the other end a process of this machine? Its end is always told: it needs no keepalive. */
+static bool tcp_is_local(int fd)
+{
+    struct address own = address_local(fd);
+    struct address peer = address_peer(fd); /* nothing while it connects: on this machine it has */
+    struct ip own_ip = address_ip(&own);
+    struct ip peer_ip = address_ip(&peer);
+
+    return address_is_loopback(&own) || (peer.len > 0 && ip_equal(&own_ip, &peer_ip));
+}
 
 static void tcp_set_options(int fd)
 {
@@ -202,9 +292,14 @@ static void tcp_set_options(int fd)
     int idle = TCP_KEEPALIVE_IDLE_S;
     int step = TCP_KEEPALIVE_STEP_S;
     int probes = TCP_KEEPALIVE_PROBES;
+    int unsent = TCP_UNSENT_MOST;
 
     /* Each fails harmlessly on a unix socket. */
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    if (tcp_is_local(fd)) {
         return;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);

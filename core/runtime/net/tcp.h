@@ -11,8 +11,9 @@
 #include "core/runtime/net/stream.h"
 
 /*
- * tcp_start makes a stream of the connected, non-blocking socket `fd`, which it takes over. It turns
- * Nagle's delay off and keepalive on (where the socket is TCP). The worker's thread.
+ * tcp_start makes a stream of the connected (or connecting), non-blocking socket `fd`, which it takes
+ * over. Where that is TCP it turns Nagle's delay off, bounds what the system holds unsent, and turns
+ * keepalive on unless the other end is a process of this machine. The worker's thread.
  */
 struct stream *tcp_start(struct worker *worker, int fd);
 

@@ -9,6 +9,9 @@
 #include "core/sidecar/proxy/connection.h"
 #include "core/trust/tls/posture.h"
 
+/* Read before anything is known of a connection, put back, and kept for it. */
+#define INBOUND_PEEK_MAX (2 * SNIFF_MAX)
+
 /*
  * Fills what policy may look at. False when the peer's ID is not one: then nobody was verified, and
  * the caller must not be judged as anonymous.
@@ -108,7 +111,7 @@ static bool inbound_app_speaks(struct connection *connection)
     if (connection->app == NULL || connection->dial != NULL) {
         return false;
     }
-    status = stream_read(connection->app, scratch, WORKER_SCRATCH_SIZE, &got, NULL);
+    status = stream_read(connection->app, scratch, INBOUND_PEEK_MAX, &got, NULL);
     if (status == STATUS_OK) {
         stream_unread(connection->app, bytes_make(scratch, got));
     }
@@ -129,7 +132,7 @@ static enum status inbound_peek(struct connection *connection, struct bytes *out
     while (used < SNIFF_MAX) {
         size_t got = 0;
 
-        status = stream_read(connection->network, scratch + used, WORKER_SCRATCH_SIZE - used, &got,
+        status = stream_read(connection->network, scratch + used, INBOUND_PEEK_MAX - used, &got,
                              why);
         if (status != STATUS_OK) {
             break;

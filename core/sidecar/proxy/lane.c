@@ -224,6 +224,9 @@ const char *lane_held(const struct lane *lane)
         atomic_load_explicit(options->num_live, memory_order_relaxed) >= options->most_live) {
         return "limit/descriptors";
     }
+    if (memory_ledger_over()) {
+        return "limit/memory";
+    }
     return NULL;
 }
 

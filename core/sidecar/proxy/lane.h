@@ -108,7 +108,8 @@ void lane_end_idle(struct lane *lane, uint64_t idle_ms);
 void lane_count_live(struct lane *lane, int change);
 
 /*
- * lane_held tells why no connection may be accepted now: a literal, "limit/descriptors"; NULL: it may.
+ * lane_held tells why no connection may be accepted now: a literal, "limit/descriptors" or
+ * "limit/memory" (the process is over its memory budget); NULL: it may.
  */
 const char *lane_held(const struct lane *lane);
 

@@ -16,6 +16,7 @@ struct tls_context {
     CRYPTO_BUFFER_POOL *pool;        /* equal certificates of many peers are kept once */
     SSL_CTX *server;
     SSL_CTX *client;
+    uint32_t records_per_key;
 };
 
 struct tls_context *tls_context_ref(struct tls_context *context)
@@ -41,6 +42,11 @@ void tls_context_drop(struct tls_context **context)
 struct identity_set *tls_context_identities(const struct tls_context *context)
 {
     return context->identities;
+}
+
+uint32_t tls_context_records_per_key(const struct tls_context *context)
+{
+    return context->records_per_key;
 }
 
 struct ssl_ctx_st *tls_context_server(const struct tls_context *context)
@@ -101,6 +107,7 @@ enum status tls_context_make(struct identity_set *set, const struct posture *pos
 
     atomic_init(&context->references, 1);
     context->identities = identity_set_ref(set);
+    context->records_per_key = posture->records_per_key;
     context->pool = CRYPTO_BUFFER_POOL_new();
     context->server = tls_context_build(context, posture, true, why);
     context->client =

@@ -27,6 +27,9 @@ void tls_context_drop(struct tls_context **context);
 /* tls_context_identities borrows the identity set it was made from. */
 struct identity_set *tls_context_identities(const struct tls_context *context);
 
+/* tls_context_records_per_key is the posture's: how many records one key may seal. */
+uint32_t tls_context_records_per_key(const struct tls_context *context);
+
 /* tls_context_server and tls_context_client borrow the library's contexts, for tls_stream alone. */
 struct ssl_ctx_st *tls_context_server(const struct tls_context *context);
 struct ssl_ctx_st *tls_context_client(const struct tls_context *context);

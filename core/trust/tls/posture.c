@@ -7,6 +7,9 @@
 /* Eight certificates of a few kB fit; a longer list is refused before it is read. */
 enum { POSTURE_CERT_LIST_MAX = 48 * 1024 };
 
+/* AES-GCM is safe for 2^24.5 full records (RFC 8446 section 5.5). */
+enum { POSTURE_RECORDS_PER_KEY = 1 << 23 };
+
 static const struct posture_group {
     const char *name;
     uint16_t id;
@@ -33,6 +36,7 @@ struct posture posture_default(void)
     return (struct posture){
         .groups = {SSL_GROUP_X25519_MLKEM768, SSL_GROUP_X25519, SSL_GROUP_SECP256R1},
         .num_groups = 3,
+        .records_per_key = POSTURE_RECORDS_PER_KEY,
     };
 }
 
@@ -49,7 +53,7 @@ static const struct posture_group *posture_group_named(struct bytes name)
 enum status posture_parse_groups(struct bytes text, struct posture *out_posture,
                                  struct failure *why)
 {
-    struct posture posture = {0};
+    struct posture posture = {.records_per_key = POSTURE_RECORDS_PER_KEY};
 
     while (text.at != NULL) {
         struct bytes name = bytes_trim(bytes_split(&text, ','));
@@ -179,8 +183,9 @@ enum status posture_print(const struct posture *posture, struct buffer *out)
     }
     return buffer_add_format(out,
                              "ciphers AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305 (TLS 1.3's own)\n"
+                             "key update after %u records sealed\n"
                              "certificate list at most %d bytes\n"
                              "resumption off\nearly data off\nrenegotiation none\n"
                              "client certificate required\n",
-                             POSTURE_CERT_LIST_MAX);
+                             posture->records_per_key, POSTURE_CERT_LIST_MAX);
 }

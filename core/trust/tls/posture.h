@@ -16,6 +16,7 @@ struct ssl_ctx_st;
 struct posture {
     uint16_t groups[POSTURE_GROUPS_MAX]; /* TLS group numbers, most wanted first */
     size_t num_groups;
+    uint32_t records_per_key; /* sealed with one key before ours is renewed; for tests to lower */
 };
 
 /* posture_default prefers the hybrid X25519MLKEM768, then X25519, then P-256. */

@@ -2,7 +2,7 @@
 #include "core/trust/tls/tls_stream.h"
 
 #include <assert.h>
-#include <openssl/bio.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
@@ -14,117 +14,59 @@
 #include "core/runtime/base/list.h"
 #include "core/runtime/base/memory.h"
 #include "core/trust/tls/reason.h"
+#include "core/trust/tls/tls_pipe.h"
+#include "core/trust/tls/update_rate.h"
 
-/* A read leaves this much of the owner's room for a record that was half read before. */
-enum { TLS_STREAM_RECORD_MAX = 17 * 1024, TLS_STREAM_SCRATCH_IN = 0, TLS_STREAM_SCRATCH_OUT = 2 };
+enum {
+    TLS_STREAM_RECORD = 16 * 1024,       /* a record's plaintext at most */
+    TLS_STREAM_SEALED = 16 * 1024 + 22,  /* the same sealed, without padding */
+    TLS_STREAM_WRITE_MAX = 4 * 16 * 1024, /* whole records; kept, if it must be, in SLABS_MOST slabs */
+    TLS_STREAM_TRIES = 2,
+};
 
-/* Whole records of 16 KiB. */
-enum { TLS_STREAM_WRITE_MAX = 7 * 16 * 1024 };
+/*
+ * What a session costs beside what it keeps, in bytes: once it is up, more while it shakes hands, and
+ * while the library holds a part of a record. Measured by tls_memory_test.
+ */
+enum {
+    TLS_STREAM_COST_UP = 4 * 1024,
+    TLS_STREAM_COST_HANDSHAKE = 24 * 1024,
+    TLS_STREAM_COST_PART = 16 * 1024 + 512,
+};
 
 struct tls_stream {
     struct stream stream;
-    struct worker *worker;       /* borrowed */
-    struct stream *lower;        /* owned */
+    struct tls_pipe pipe;        /* its stream is owned */
     struct tls_context *context; /* reference: of our side of the session */
     const struct tls_slot *slot; /* borrowed: of the bundle that judges the peer; NULL once it has */
     SSL *ssl;
     const char *expected_id; /* borrowed; NULL: none, or it was judged */
     struct tls_peer *peer;   /* owned; NULL until verified */
-    uint8_t *kept;           /* owned: ciphertext that `lower` did not take; NULL nearly always */
-    size_t kept_len;
-    size_t kept_used;
-
-    /* Only within one call: what the BIO reads from, and how much it has put into scratch memory. */
-    size_t in_used;
-    size_t in_len;
-    size_t out_len;
-    size_t in_room;      /* how much may be read from below in this call; 0: no more */
-    enum status in_said; /* what reading from below last said */
-    struct failure io;   /* why it, or writing, failed */
-
-    struct failure verdict; /* of verification, for the handshake's answer */
-    unsigned wanted;        /* the owner's interest */
-    bool done;              /* handshake */
-    bool ended;             /* we have said close_notify */
+    struct slab_chain kept;  /* ciphertext that `lower` did not take; empty nearly always */
+    struct update_rate updates; /* the peer's new keys */
+    unsigned wanted;         /* the owner's interest */
+    uint32_t sealed;         /* records since our last key update */
+    int flush_error;         /* errno of a flush that nobody was told of yet; 0: none */
+    bool flooded;            /* by new keys */
+    bool part;               /* the library holds a part of a record, and it is counted */
+    bool done;               /* handshake */
+    bool ended;              /* we have said close_notify */
 };
 
-static struct tls_stream *tls_stream_of(const struct stream *stream)
-{
-    return LIST_OF(stream, struct tls_stream, stream);
-}
-
-/* ---- the library's side: a BIO over scratch memory ---- */
-
-static int tls_stream_bio_read(BIO *bio, char *out, int len)
-{
-    struct tls_stream *tls = BIO_get_data(bio);
-    uint8_t *scratch = worker_scratch(tls->worker, TLS_STREAM_SCRATCH_IN);
-    size_t have;
-
-    if (tls->in_used == tls->in_len && tls->in_room > 0) {
-        size_t got = 0;
-
-        tls->in_said = stream_read(tls->lower, scratch, tls->in_room, &got, &tls->io);
-        tls->in_room = 0;
-        tls->in_used = 0;
-        tls->in_len = tls->in_said == STATUS_OK ? got : 0;
-    }
-    have = tls->in_len - tls->in_used;
-    if (have == 0) {
-        BIO_clear_retry_flags(bio);
-        if (tls->in_said == STATUS_CLOSED) {
-            return 0;
-        }
-        if (tls->in_said == STATUS_OK || tls->in_said == STATUS_WAIT) {
-            BIO_set_retry_read(bio);
-        }
-        return -1;
-    }
-    have = have < (size_t)len ? have : (size_t)len;
-    memcpy(out, scratch + tls->in_used, have);
-    tls->in_used += have;
-    return (int)have;
-}
-
-static int tls_stream_bio_write(BIO *bio, const char *from, int len)
-{
-    struct tls_stream *tls = BIO_get_data(bio);
-    uint8_t *scratch = worker_scratch(tls->worker, TLS_STREAM_SCRATCH_OUT);
-    size_t room = WORKER_SCRATCH_SIZE - tls->out_len;
-    size_t take = (size_t)len < room ? (size_t)len : room;
-
-    BIO_clear_retry_flags(bio);
-    if (take == 0) { /* cannot be: the owner writes at most RELAY_CHUNK at once */
-        BIO_set_retry_write(bio);
-        return -1;
-    }
-    memcpy(scratch + tls->out_len, from, take);
-    tls->out_len += take;
-    return (int)take;
-}
-
-static long tls_stream_bio_control(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH;
-}
-
-static BIO_METHOD *tls_stream_bio_method;
 static int tls_stream_ssl_index;
 static pthread_once_t tls_stream_once = PTHREAD_ONCE_INIT;
 
 static void tls_stream_prepare(void)
 {
-    tls_stream_bio_method = BIO_meth_new(0, "stream");
     tls_stream_ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    if (tls_stream_bio_method == NULL || tls_stream_ssl_index < 0 ||
-        BIO_meth_set_read(tls_stream_bio_method, tls_stream_bio_read) != 1 ||
-        BIO_meth_set_write(tls_stream_bio_method, tls_stream_bio_write) != 1 ||
-        BIO_meth_set_ctrl(tls_stream_bio_method, tls_stream_bio_control) != 1) {
+    if (tls_stream_ssl_index < 0) {
         abort();
     }
+}
+
+static struct tls_stream *tls_stream_of(const struct stream *stream)
+{
+    return LIST_OF(stream, struct tls_stream, stream);
 }
 
 /* ---- who is this peer ---- */
@@ -171,134 +113,165 @@ static enum status tls_stream_judge(struct tls_stream *tls, const STACK_OF(CRYPT
 static enum ssl_verify_result_t tls_stream_verify(SSL *ssl, uint8_t *out_alert)
 {
     struct tls_stream *tls = SSL_get_ex_data(ssl, tls_stream_ssl_index);
+    struct failure *verdict = tls->pipe.call->verdict;
 
-    if (tls_stream_judge(tls, SSL_get0_peer_certificates(ssl), &tls->verdict) == STATUS_OK) {
+    if (tls_stream_judge(tls, SSL_get0_peer_certificates(ssl), verdict) == STATUS_OK) {
         return ssl_verify_ok;
     }
-    *out_alert = reason_alert_of_verify(tls->verdict.reason);
+    *out_alert = reason_alert_of_verify(verdict->reason);
     return ssl_verify_invalid;
+}
+
+/* The library tells every message; a key update is the only one of interest. */
+static void tls_stream_message(int is_write, int version, int type, const void *at, size_t len,
+                               SSL *ssl, void *argument)
+{
+    (void)version;
+    (void)argument;
+    if (is_write == 0 && type == SSL3_RT_HANDSHAKE && len > 0 &&
+        *(const uint8_t *)at == SSL3_MT_KEY_UPDATE) {
+        struct tls_stream *tls = SSL_get_ex_data(ssl, tls_stream_ssl_index);
+
+        tls->flooded = !update_rate_allows(&tls->updates, clock_mono_ms()) || tls->flooded;
+    }
 }
 
 void tls_stream_install(struct ssl_ctx_st *on)
 {
     SSL_CTX_set_custom_verify(on, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                               tls_stream_verify);
+    SSL_CTX_set_msg_callback(on, tls_stream_message);
 }
 
 /* ---- moving ciphertext ---- */
 
-/* Sends what is kept, then what this call has sealed; what the stream below refuses is kept. */
+static struct slabs *tls_stream_slabs(const struct tls_stream *tls)
+{
+    return &tls->pipe.worker->slabs;
+}
+
+/* Sends what is kept. STATUS_OK when nothing is left. */
 static enum status tls_stream_flush(struct tls_stream *tls, struct failure *why)
 {
-    while (tls->kept != NULL) {
+    while (tls->kept.len > 0) {
         size_t sent = 0;
 
-        TRY(stream_write(tls->lower,
-                         bytes_make(tls->kept + tls->kept_used, tls->kept_len - tls->kept_used),
-                         &sent, why));
-        tls->kept_used += sent;
-        if (tls->kept_used == tls->kept_len) {
-            free(tls->kept);
-            tls->kept = NULL;
-        }
+        TRY(stream_write(tls->pipe.lower, slab_chain_head(&tls->kept), &sent, why));
+        slab_chain_use(&tls->kept, tls_stream_slabs(tls), sent);
+        tls->stream.owes = tls->kept.len;
     }
     return STATUS_OK;
 }
 
+/* Sends what this call has sealed; what the stream below does not take is kept behind the rest. */
 static enum status tls_stream_send(struct tls_stream *tls, struct failure *why)
 {
-    const uint8_t *at = worker_scratch(tls->worker, TLS_STREAM_SCRATCH_OUT);
-    size_t left = tls->out_len;
-    enum status status = STATUS_OK;
+    const uint8_t *at = worker_scratch(tls->pipe.worker, TLS_PIPE_SCRATCH_OUT);
+    size_t left = tls->pipe.call->out_len;
+    enum status status = tls->kept.len == 0 ? STATUS_OK : STATUS_WAIT;
 
-    tls->out_len = 0;
-    if (tls->kept == NULL) {
-        while (left > 0 && status == STATUS_OK) {
-            size_t sent = 0;
+    tls->pipe.call->out_len = 0;
+    while (left > 0 && status == STATUS_OK) {
+        size_t sent = 0;
 
-            status = stream_write(tls->lower, bytes_make(at, left), &sent, why);
-            if (status == STATUS_OK) {
-                at += sent;
-                left -= sent;
-            }
+        status = stream_write(tls->pipe.lower, bytes_make(at, left), &sent, why);
+        if (status == STATUS_OK) {
+            at += sent;
+            left -= sent;
         }
-    } else {
-        status = STATUS_WAIT;
     }
-    if (left > 0 && status == STATUS_WAIT) {
-        /* Behind what is kept already: at most an alert or a KeyUpdate is added to a full chunk. */
-        size_t before = tls->kept == NULL ? 0 : tls->kept_len - tls->kept_used;
-        uint8_t *all = memory_make(before + left);
-
-        if (before > 0) {
-            memcpy(all, tls->kept + tls->kept_used, before);
-        }
-        memcpy(all + before, at, left);
-        free(tls->kept);
-        tls->kept = all;
-        tls->kept_len = before + left;
-        tls->kept_used = 0;
-        return STATUS_OK;
+    if (left == 0 || status != STATUS_WAIT) {
+        return left == 0 ? STATUS_OK : status;
     }
-    return status;
+    if (!slab_chain_add(&tls->kept, tls_stream_slabs(tls), bytes_make(at, left))) {
+        return fail(why, STATUS_LIMIT, "limit/memory", "no memory for %zu sealed bytes", left);
+    }
+    tls->stream.owes = tls->kept.len;
+    return STATUS_OK;
 }
 
 static void tls_stream_watch(struct tls_stream *tls)
 {
     unsigned wanted = tls->wanted;
 
-    if (tls->kept != NULL) {
+    if (tls->kept.len > 0) {
         wanted |= STREAM_WRITABLE;
     }
-    stream_interest(tls->lower, wanted);
+    stream_interest(tls->pipe.lower, wanted);
 }
 
 /*
- * Before each call of the library: empty scratch, one read of `room` bytes. The library clears its error
- * queue itself at each of the calls that follow.
+ * The peer has said its end. A reset that comes after that is below, and the library will never look
+ * there again; bytes that come are no part of the session.
  */
-static void tls_stream_begin(struct tls_stream *tls, size_t room)
+static enum status tls_stream_look_below(struct tls_stream *tls, struct failure *why)
 {
-    tls->in_used = 0;
-    tls->in_len = 0;
-    tls->in_room = room;
-    tls->in_said = STATUS_WAIT;
-    tls->out_len = 0;
-    tls->io.reason = NULL;
+    uint8_t *scratch = worker_scratch(tls->pipe.worker, TLS_PIPE_SCRATCH_IN);
+    size_t thrown_away = 0;
+    enum status status = stream_read(tls->pipe.lower, scratch, STREAM_ROOM_MIN, &thrown_away, why);
+
+    return status == STATUS_IO ? STATUS_IO : STATUS_CLOSED;
 }
 
 /* Why the library stopped, when it was not for want of bytes. */
 static enum status tls_stream_broken(struct tls_stream *tls, int answer, struct failure *why)
 {
+    const struct tls_pipe_call *call = tls->pipe.call;
     int error = SSL_get_error(tls->ssl, answer);
 
     if (error == SSL_ERROR_ZERO_RETURN) {
-        return STATUS_CLOSED;
+        return tls_stream_look_below(tls, why);
     }
-    if (tls->verdict.reason != NULL) {
+    if (call->verdict != NULL && call->verdict->reason != NULL) {
         if (why != NULL) {
-            *why = tls->verdict;
+            *why = *call->verdict;
         }
-        return reason_status_of_verify(tls->verdict.reason);
+        return reason_status_of_verify(call->verdict->reason);
     }
-    if (error == SSL_ERROR_SYSCALL && tls->in_said == STATUS_CLOSED) {
+    if (error == SSL_ERROR_SYSCALL && call->in_said == STATUS_CLOSED) {
+        tls->stream.cut = tls->done && SSL_has_pending(tls->ssl) == 0;
         return fail(why, STATUS_PROTOCOL, tls->done ? "tls/truncated" : "tls/closed-early",
                     tls->done ? "the peer's connection ended without close_notify"
                               : "the peer ended the connection within the handshake");
     }
-    if (error == SSL_ERROR_SYSCALL && tls->io.reason != NULL) {
+    if (error == SSL_ERROR_SYSCALL && call->io.reason != NULL) {
         if (why != NULL) {
-            *why = tls->io;
+            *why = call->io;
         }
-        return STATUS_IO;
+        return call->in_said;
     }
     return reason_of_library(ERR_peek_error(), why);
+}
+
+/* The session is up: the handshake's memory is gone, and the application's first bytes may be here. */
+static enum status tls_stream_up(struct tls_stream *tls, struct failure *why)
+{
+    const struct tls_pipe_call *call = tls->pipe.call;
+
+    tls->done = true;
+    tls->slot = NULL;
+    tls->expected_id = NULL;
+    memory_account_add(&tls_stream_slabs(tls)->account, -TLS_STREAM_COST_HANDSHAKE);
+    if (call->in_used < call->in_len) {
+        /* Application bytes came right behind the handshake: they are read again later. */
+        const uint8_t *in = worker_scratch(tls->pipe.worker, TLS_PIPE_SCRATCH_IN);
+
+        stream_unread(tls->pipe.lower,
+                      bytes_make(in + call->in_used, call->in_len - call->in_used));
+    }
+    TRY(tls_stream_send(tls, why));
+    if (tls->kept.len > 0) {
+        tls_stream_watch(tls);
+    }
+    return STATUS_OK;
 }
 
 enum status tls_stream_handshake(struct stream *stream, struct failure *why)
 {
     struct tls_stream *tls = tls_stream_of(stream);
     struct failure unsent = {0};
+    struct failure verdict = {0};
+    struct tls_pipe_call call;
     enum status status;
     int answer;
 
@@ -309,67 +282,112 @@ enum status tls_stream_handshake(struct stream *stream, struct failure *why)
         return STATUS_WAIT;
     }
     TRY(status);
-    tls_stream_begin(tls, WORKER_SCRATCH_SIZE);
-    answer = SSL_do_handshake(tls->ssl);
-    if (answer == 1) {
-        tls->done = true;
-        tls->slot = NULL;
-        tls->expected_id = NULL;
-        if (tls->in_used < tls->in_len) {
-            /* Application bytes came right behind the handshake: they are read again later. */
-            const uint8_t *in = worker_scratch(tls->worker, TLS_STREAM_SCRATCH_IN);
-
-            stream_unread(tls->lower, bytes_make(in + tls->in_used, tls->in_len - tls->in_used));
+    do {
+        tls_pipe_begin(&tls->pipe, &call, STREAM_ROOM_MIN);
+        call.verdict = &verdict;
+        answer = SSL_do_handshake(tls->ssl);
+        if (answer == 1) {
+            return tls_stream_up(tls, why);
         }
-        status = tls_stream_send(tls, why);
-        if (tls->kept != NULL) {
-            tls_stream_watch(tls);
+        if (SSL_get_error(tls->ssl, answer) != SSL_ERROR_WANT_READ) {
+            status = tls_stream_broken(tls, answer, why);
+            (void)tls_stream_send(tls, &unsent); /* the alert */
+            return status == STATUS_CLOSED
+                       ? fail(why, STATUS_PROTOCOL, "tls/closed-early",
+                              "the peer closed within the handshake")
+                       : status;
         }
-        return status;
-    }
-    if (SSL_get_error(tls->ssl, answer) == SSL_ERROR_WANT_READ) {
         TRY(tls_stream_send(tls, why));
-        tls->wanted = STREAM_READABLE;
-        tls_stream_watch(tls);
-        return STATUS_WAIT;
+    } while (tls->pipe.lower->holds); /* no event tells of those bytes */
+    tls->wanted = STREAM_READABLE;
+    tls_stream_watch(tls);
+    return STATUS_WAIT;
+}
+
+/*
+ * How much to read from below, so that all of it, opened, fits into `room` and nothing stays in our hands:
+ * plaintext is shorter than its ciphertext, but for a record that is half read already.
+ */
+static size_t tls_stream_in_room(const struct tls_stream *tls, size_t room)
+{
+    if (SSL_has_pending(tls->ssl) == 0) {
+        return room / TLS_STREAM_RECORD * TLS_STREAM_SEALED;
     }
-    status = tls_stream_broken(tls, answer, why);
-    (void)tls_stream_send(tls, &unsent); /* the alert */
-    return status == STATUS_CLOSED
-               ? fail(why, STATUS_PROTOCOL, "tls/closed-early",
-                      "the peer closed within the handshake")
-               : status;
+    return tls->pipe.missing + (room - TLS_STREAM_RECORD);
+}
+
+/* Counts the part of a record that the library holds, while it does. */
+static void tls_stream_count_part(struct tls_stream *tls, bool part)
+{
+    if (tls->part != part) {
+        tls->part = part;
+        memory_account_add(&tls_stream_slabs(tls)->account,
+                           part ? TLS_STREAM_COST_PART : -TLS_STREAM_COST_PART);
+    }
+}
+
+static enum status tls_stream_refuse_updates(struct tls_stream *tls, struct failure *why)
+{
+    struct failure unsent = {0};
+
+    (void)SSL_send_fatal_alert(tls->ssl, SSL_AD_UNEXPECTED_MESSAGE);
+    (void)tls_stream_send(tls, &unsent);
+    return fail(why, STATUS_PROTOCOL, "tls/key-updates",
+                "the peer sends key updates without end: more than %u at once and one a second",
+                UPDATE_RATE_BURST);
+}
+
+/* Opens what comes into `into`. *out_drained: all that was read from below is used up. */
+static int tls_stream_open(struct tls_stream *tls, uint8_t *into, size_t room, size_t *out_got,
+                           bool *out_drained)
+{
+    const struct tls_pipe_call *call = tls->pipe.call;
+    int answer = 1;
+
+    *out_got = 0;
+    *out_drained = false;
+    while (*out_got < room && !tls->flooded) {
+        answer = SSL_read(tls->ssl, into + *out_got, (int)(room - *out_got));
+        if (answer <= 0) {
+            break;
+        }
+        *out_got += (size_t)answer;
+        if (call->in_used == call->in_len && call->in_room == 0 && SSL_pending(tls->ssl) == 0) {
+            /* Asking again would only say so. */
+            *out_drained = true;
+            break;
+        }
+    }
+    return answer;
 }
 
 static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t room,
                                    size_t *out_len, struct failure *why)
 {
     struct tls_stream *tls = tls_stream_of(stream);
+    struct tls_pipe_call call;
     size_t got = 0;
     bool drained = false;
-    int answer = 1;
+    int tries = 0;
+    int answer;
 
     assert(room >= STREAM_ROOM_MIN);
-    /* Plaintext is never longer than its ciphertext, so all that is read fits, and nothing stays in. */
-    tls_stream_begin(tls, room - TLS_STREAM_RECORD_MAX < WORKER_SCRATCH_SIZE
-                              ? room - TLS_STREAM_RECORD_MAX
-                              : WORKER_SCRATCH_SIZE);
-    while (got < room) {
-        answer = SSL_read(tls->ssl, into + got, (int)(room - got));
-        if (answer <= 0) {
-            break;
-        }
-        got += (size_t)answer;
-        if (tls->in_used == tls->in_len && tls->in_room == 0 && SSL_pending(tls->ssl) == 0) {
-            /* All that was read from below is used up: asking again would only say so. */
-            drained = true;
-            break;
-        }
+    if (tls->flush_error != 0) {
+        return fail_os(why, tls->flush_error, "tcp/reset", "writing");
     }
-    if (tls->out_len > 0) { /* an answer to a KeyUpdate */
+    do { /* once more when it was no whole record: the rest of it may be there */
+        tls_pipe_begin(&tls->pipe, &call, tls_stream_in_room(tls, room));
+        answer = tls_stream_open(tls, into, room, &got, &drained);
+    } while (got == 0 && call.in_len > 0 && ++tries < TLS_STREAM_TRIES &&
+             SSL_get_error(tls->ssl, answer) == SSL_ERROR_WANT_READ && call.out_len == 0);
+    tls_stream_count_part(tls, !drained && SSL_has_pending(tls->ssl) != 0);
+    if (tls->flooded) {
+        return tls_stream_refuse_updates(tls, why);
+    }
+    if (call.out_len > 0) { /* an answer to a KeyUpdate */
         TRY(tls_stream_send(tls, why));
     }
-    stream->holds = tls->lower->holds;
+    stream->holds = tls->pipe.lower->holds;
     if (got > 0) {
         /*
          * An end or an error behind the bytes shows again at the next read: the library keeps it. What
@@ -379,7 +397,6 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
             stream->holds ||
             (!drained && SSL_get_error(tls->ssl, answer) != SSL_ERROR_WANT_READ);
         *out_len = got;
-        tls->in_len = tls->in_used = 0;
         return STATUS_OK;
     }
     if (SSL_get_error(tls->ssl, answer) == SSL_ERROR_WANT_READ) {
@@ -388,22 +405,36 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
     return tls_stream_broken(tls, answer, why);
 }
 
+/* New keys for what we send, long before AES-GCM's limit (RFC 8446 section 5.5: 2^24.5 records). */
+static void tls_stream_renew_key(struct tls_stream *tls, size_t records)
+{
+    if (tls->sealed >= tls_context_records_per_key(tls->context) &&
+        SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1) {
+        tls->sealed = 0;
+    }
+    tls->sealed += (uint32_t)records;
+}
+
 static enum status tls_stream_write(struct stream *stream, struct bytes from, size_t *out_len,
                                     struct failure *why)
 {
     struct tls_stream *tls = tls_stream_of(stream);
+    size_t len = from.len < TLS_STREAM_WRITE_MAX ? from.len : TLS_STREAM_WRITE_MAX;
+    struct tls_pipe_call call;
     int answer;
 
+    if (tls->flush_error != 0) {
+        return fail_os(why, tls->flush_error, "tcp/reset", "writing");
+    }
     TRY(tls_stream_flush(tls, why));
-    tls_stream_begin(tls, 0);
-    /* Sealed, it must fit into scratch memory. */
-    answer = SSL_write(tls->ssl, from.at,
-                       (int)(from.len < TLS_STREAM_WRITE_MAX ? from.len : TLS_STREAM_WRITE_MAX));
+    tls_pipe_begin(&tls->pipe, &call, 0);
+    tls_stream_renew_key(tls, (len + TLS_STREAM_RECORD - 1) / TLS_STREAM_RECORD);
+    answer = SSL_write(tls->ssl, from.at, (int)len);
     if (answer <= 0) {
         return tls_stream_broken(tls, answer, why);
     }
     TRY(tls_stream_send(tls, why));
-    if (tls->kept != NULL) {
+    if (tls->kept.len > 0) {
         tls_stream_watch(tls);
     }
     *out_len = (size_t)answer;
@@ -416,13 +447,15 @@ static enum status tls_stream_shutdown(struct stream *stream, struct failure *wh
 
     TRY(tls_stream_flush(tls, why));
     if (!tls->ended) {
-        tls_stream_begin(tls, 0);
+        struct tls_pipe_call call;
+
+        tls_pipe_begin(&tls->pipe, &call, 0);
         (void)SSL_shutdown(tls->ssl);
         tls->ended = true;
         TRY(tls_stream_send(tls, why));
         TRY(tls_stream_flush(tls, why));
     }
-    return stream_shutdown(tls->lower, why);
+    return stream_shutdown(tls->pipe.lower, why);
 }
 
 static void tls_stream_interest(struct stream *stream, unsigned events)
@@ -444,16 +477,18 @@ static void tls_stream_ready(void *user, unsigned events)
 {
     struct tls_stream *tls = user;
 
-    if ((events & STREAM_WRITABLE) != 0 && tls->kept != NULL && tls->done) {
-        struct failure ignored = {0};
-        enum status status = tls_stream_flush(tls, &ignored);
+    if ((events & STREAM_WRITABLE) != 0 && tls->kept.len > 0 && tls->done) {
+        struct failure why = {0};
+        enum status status = tls_stream_flush(tls, &why);
 
         if (status == STATUS_WAIT) {
             events &= ~(unsigned)STREAM_WRITABLE;
         } else if (status == STATUS_OK) {
             tls_stream_watch(tls);
             events &= tls->wanted;
-        } /* a failure: the owner meets it at its next read or write */
+        } else { /* the owner meets it at its next read or write */
+            tls->flush_error = why.os_error == 0 ? EPIPE : why.os_error;
+        }
         if (events == 0) {
             return;
         }
@@ -467,7 +502,11 @@ static void tls_stream_free(struct tls_stream *tls)
     SSL_free(tls->ssl);
     tls_context_drop(&tls->context);
     free(tls->peer);
-    free(tls->kept);
+    slab_chain_clear(&tls->kept, tls_stream_slabs(tls));
+    tls_stream_count_part(tls, false);
+    memory_account_add(&tls_stream_slabs(tls)->account,
+                       tls->done ? -TLS_STREAM_COST_UP
+                                 : -(TLS_STREAM_COST_UP + TLS_STREAM_COST_HANDSHAKE));
     free(tls);
 }
 
@@ -475,8 +514,18 @@ static void tls_stream_close(struct stream *stream, bool reset)
 {
     struct tls_stream *tls = tls_stream_of(stream);
 
-    stream_close(&tls->lower, reset);
+    stream_close(&tls->pipe.lower, reset);
     tls_stream_free(tls);
+}
+
+static bool tls_stream_silence(struct stream *stream, uint64_t *out_ms)
+{
+    return stream_silence(tls_stream_of(stream)->pipe.lower, out_ms);
+}
+
+static void tls_stream_pinch(struct stream *stream)
+{
+    stream_pinch(tls_stream_of(stream)->pipe.lower);
 }
 
 static const struct stream_ops tls_stream_ops = {
@@ -486,6 +535,8 @@ static const struct stream_ops tls_stream_ops = {
     .interest = tls_stream_interest,
     .unread = tls_stream_unread,
     .close = tls_stream_close,
+    .silence = tls_stream_silence,
+    .pinch = tls_stream_pinch,
 };
 
 struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *slot,
@@ -497,20 +548,18 @@ struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *sl
 
     (void)pthread_once(&tls_stream_once, tls_stream_prepare);
     tls->stream.ops = &tls_stream_ops;
-    tls->worker = worker;
-    tls->lower = lower;
+    tls->pipe.worker = worker;
+    tls->pipe.lower = lower;
     tls->context = tls_context_ref(context);
     tls->slot = slot;
     tls->expected_id = expected_id;
     tls->ssl =
         SSL_new(role == TLS_SERVER ? tls_context_server(context) : tls_context_client(context));
-    bio = BIO_new(tls_stream_bio_method);
+    bio = tls_pipe_bio(&tls->pipe);
     if (tls->ssl == NULL || bio == NULL ||
         SSL_set_ex_data(tls->ssl, tls_stream_ssl_index, tls) != 1) {
         abort(); /* small fixed objects */
     }
-    BIO_set_data(bio, tls);
-    BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_shed_handshake_config(tls->ssl, 1);
     if (role == TLS_SERVER) {
@@ -519,6 +568,8 @@ struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *sl
         SSL_set_connect_state(tls->ssl);
     }
     stream_own(lower, tls_stream_ready, tls);
+    memory_account_add(&tls_stream_slabs(tls)->account,
+                       TLS_STREAM_COST_UP + TLS_STREAM_COST_HANDSHAKE);
     return &tls->stream;
 }
 
@@ -548,8 +599,9 @@ void tls_stream_refuse(struct stream *stream, enum tls_alert alert)
 {
     struct tls_stream *tls = tls_stream_of(stream);
     struct failure unsent = {0};
+    struct tls_pipe_call call;
 
-    tls_stream_begin(tls, 0);
+    tls_pipe_begin(&tls->pipe, &call, 0);
     (void)SSL_send_fatal_alert(tls->ssl, (uint8_t)alert);
     (void)tls_stream_send(tls, &unsent);
 }
@@ -557,7 +609,7 @@ void tls_stream_refuse(struct stream *stream, enum tls_alert alert)
 struct stream *tls_stream_unwrap(struct stream **stream)
 {
     struct tls_stream *tls = tls_stream_of(TAKE(*stream));
-    struct stream *lower = TAKE(tls->lower);
+    struct stream *lower = TAKE(tls->pipe.lower);
 
     tls_stream_free(tls);
     return lower;
