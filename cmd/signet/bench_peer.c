@@ -303,6 +303,7 @@ static void bench_peer_command_signet(const struct bench_peer *peer, enum bench_
     bench_command_add(out, "--trust-domain=%s", BENCH_TRUST_DOMAIN);
     bench_command_add(out, "--workers=%d", BENCH_WORKERS);
     bench_command_add(out, "--tls-groups=X25519");
+    bench_command_add(out, "--drain-limit-ms=0");
     bench_command_add(out, "--access-log=off");
     bench_command_add(out, "--log-level=error");
     bench_command_add(out, "--admin-address=off");

@@ -32,7 +32,7 @@ mesh_begin() {
     proxy=$(give "$folder/signet-proxy/signet-proxy")
     control=$(give "$folder/signet-control/signet-control")
     init=$(give "$folder/signet-init/signet-init")
-    cp "$(dirname "$0")/wire.py" "$(dirname "$0")/app.py" "$WORK"
+    cp "$(dirname "$0")/"{wire,app,stopping}.py "$WORK"
     chmod 644 "$WORK/"*.py
     mkdir -p "$WORK/run/control" "$WORK/mesh"
     WORD=word-$(head -c 9 /dev/urandom | od -An -tx1 | tr -d ' \n')
