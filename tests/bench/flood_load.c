@@ -21,7 +21,8 @@
 enum { FLOOD_EVENTS = 128, FLOOD_S = 1000000000 };
 
 static const char flood_keeps[] = "GET /small HTTP/1.1\r\nHost: bench\r\n\r\n";
-static const char flood_closes[] = "GET /small HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+static const char flood_closes[] =
+    "GET /small HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
 
 /* Written by the client, but the window; read by the tool. */
 struct flood_board {

@@ -44,13 +44,14 @@ struct flood_score {
 };
 
 static const char flood_help[] =
-    "usage: flood [--json] [--peers LIST] [--seconds N] [--rounds N] [--rate N] [--handshakes N]\n"
-    "             [--signet-proxy PATH] [--nginx PATH] [--haproxy PATH] [--envoy PATH]\n"
+    "usage: flood [--json] [--peers LIST] [--seconds N] [--rounds N] [--rate N]\n"
+    "             [--handshakes N] [--signet-proxy PATH] [--nginx PATH] [--haproxy PATH]\n"
+    "             [--envoy PATH]\n"
     "\n"
-    "64 kept connections ask at --rate requests a second (10000), alone and then with --handshakes\n"
-    "new connections a second (1000) beside them, each for --seconds (5), --rounds times (3; medians\n"
-    "are shown). --peers: nginx,haproxy,envoy, all (default: those installed) or none.\n"
-    "Leave the machine alone meanwhile.\n";
+    "64 kept connections ask at --rate requests a second (10000), alone and then with\n"
+    "--handshakes new connections a second (1000) beside them, each for --seconds (5), --rounds\n"
+    "times (3; medians are shown). --peers: nginx,haproxy,envoy, all (default: those installed)\n"
+    "or none. Leave the machine alone meanwhile.\n";
 
 static enum status flood_wait(uint64_t ms, struct failure *why)
 {
@@ -322,8 +323,13 @@ static enum status flood_run_in(const char *folder, const struct flood_wishes *w
     enum status status;
 
     for (int kind = 0; kind < BENCH_KINDS; kind++) {
-        TRY(bench_peer_find((enum bench_kind)kind, wishes->given[kind], folder, &scores[kind].peer,
-                            why));
+        struct bench_peer *peer = &scores[kind].peer;
+
+        TRY(bench_peer_find((enum bench_kind)kind, wishes->given[kind], folder, peer, why));
+        if (wishes->wanted[kind] && !peer->usable) {
+            (void)fprintf(stderr, "flood: without %s: %s\n", bench_peer_title(peer->kind),
+                          peer->why_not);
+        }
     }
     if (!scores[BENCH_SIGNET].peer.usable) {
         return fail(why, STATUS_NOT_FOUND, "bench/no-signet", "%s; give --signet-proxy PATH",

@@ -28,7 +28,8 @@ def version():
 def _command(ctx, cert, key, own_id, listener):
     return [binary(), "--capture=explicit", listener, f"--chain-file={cert}", f"--key-file={key}",
             f"--bundle-file={ctx.ca}", f"--trust-domain={urllib.parse.urlparse(own_id).netloc}",
-            f"--workers={ctx.workers}", f"--tls-groups={ctx.group}", "--access-log=off", "--log-level=error", "--drain-limit-ms=0",
+            f"--workers={ctx.workers}", f"--tls-groups={ctx.group}", "--access-log=off", "--log-level=error",
+            "--drain-limit-ms=0",
             "--admin-address=off", "--metrics-address=off", "--health-address=off"]
 
 
