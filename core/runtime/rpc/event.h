@@ -13,6 +13,9 @@
 /* Every message, in either direction, is at most this long. */
 #define RPC_MESSAGE_MAX ((size_t)64 * 1024)
 
+/* What a caller sends along with a call, names and values together. */
+#define RPC_METADATA_MAX ((size_t)8 * 1024)
+
 /* Longest reason word that is read from a peer. */
 #define RPC_REASON_MAX 64
 

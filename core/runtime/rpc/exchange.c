@@ -62,6 +62,7 @@ static void rpc_exchange_tell(struct rpc_exchange *exchange, const struct rpc_ev
 static void rpc_exchange_settle(struct rpc_exchange *exchange)
 {
     struct rpc_exchange_home *home = exchange->home;
+    bool cancelled = exchange->cancelled != 0 || exchange->given_up;
 
     if (--exchange->running > 0) {
         return;
@@ -69,8 +70,8 @@ static void rpc_exchange_settle(struct rpc_exchange *exchange)
     if (exchange->begun && !exchange->ended) {
         const struct rpc_event end = {
             .kind = RPC_EVENT_END,
-            .code = exchange->cancelled != 0 ? RPC_CANCELLED : RPC_OK,
-            .reason = exchange->cancelled != 0 ? "rpc/cancelled" : "",
+            .code = cancelled ? RPC_CANCELLED : RPC_OK,
+            .reason = cancelled ? "rpc/cancelled" : "",
             .detail = "",
         };
 
@@ -203,6 +204,31 @@ static const struct rpc_method *rpc_exchange_find(const struct rpc_exchange *exc
     return NULL;
 }
 
+/* gRPC bounds what is sent along too, but its refusal carries no word of ours. */
+static enum status rpc_exchange_check_metadata(const struct rpc_exchange *exchange,
+                                               struct failure *why)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < exchange->first.count; i++) {
+        len += GRPC_SLICE_LENGTH(exchange->first.metadata[i].key) +
+               GRPC_SLICE_LENGTH(exchange->first.metadata[i].value);
+    }
+    return len <= RPC_METADATA_MAX ? STATUS_OK
+                                   : fail(why, STATUS_LIMIT, "rpc/metadata-too-long",
+                                          "%zu bytes of metadata; at most %zu", len,
+                                          RPC_METADATA_MAX);
+}
+
+/* What can be said of a call before anything in it, and who sent it, is looked at. */
+static enum status rpc_exchange_admit(struct rpc_exchange *exchange, struct failure *why)
+{
+    TRY(rpc_exchange_check_metadata(exchange, why));
+    return exchange->method->admit == NULL
+               ? STATUS_OK
+               : exchange->method->admit(exchange->method->service, exchange, why);
+}
+
 void rpc_exchange_arrived(struct rpc_exchange *exchange)
 {
     grpc_op closing = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
@@ -221,9 +247,7 @@ void rpc_exchange_arrived(struct rpc_exchange *exchange)
                             "this server has no such method");
         return;
     }
-    status = exchange->method->admit == NULL
-                 ? STATUS_OK
-                 : exchange->method->admit(exchange->method->service, exchange, &why);
+    status = rpc_exchange_admit(exchange, &why);
     if (status != STATUS_OK) {
         rpc_exchange_answer(exchange, NULL, rpc_code_of_status(status), why.reason, why.detail);
         return;
@@ -244,13 +268,19 @@ bool rpc_exchange_waits(const struct rpc_exchange *exchange)
     return !exchange->begun || exchange->answered;
 }
 
-void rpc_exchange_give_up(struct rpc_exchange *exchange)
+void rpc_exchange_give_up(struct rpc_exchange *exchange, enum rpc_code code, const char *reason,
+                          const char *detail)
 {
-    if (!exchange->given_up) {
+    if (!exchange->answered) {
         exchange->given_up = true;
-        (void)grpc_call_cancel_with_status(exchange->raw, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                                           "the server needs the room", NULL);
+        rpc_exchange_answer(exchange, NULL, code, reason, detail);
     }
+}
+
+void rpc_exchange_cancel(struct rpc_exchange *exchange)
+{
+    (void)grpc_call_cancel_with_status(exchange->raw, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                                       "the server needs the room", NULL);
 }
 
 static void rpc_exchange_closed(void *owner, bool succeeded)

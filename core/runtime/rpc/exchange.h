@@ -44,7 +44,7 @@ struct rpc_exchange {
     bool begun;                     /* the handler knows us, and gets an END */
     bool answered;                  /* our answer is with gRPC */
     bool ended;                     /* END was told, or would have been */
-    bool given_up;                  /* cancelled to make room */
+    bool given_up;                  /* its place is wanted: answered, and cancelled when that takes long */
 };
 
 /* rpc_exchange_make prepares one for the next call; rpc_exchange_free frees one that never arrived. */
@@ -60,7 +60,13 @@ void rpc_exchange_arrived(struct rpc_exchange *exchange);
  */
 bool rpc_exchange_waits(const struct rpc_exchange *exchange);
 
-/* rpc_exchange_give_up cancels it; it leaves when gRPC has given back its operations. */
-void rpc_exchange_give_up(struct rpc_exchange *exchange);
+/*
+ * rpc_exchange_give_up ends it with a status and a reason, when it has no answer yet; rpc_exchange_cancel
+ * ends it without, for a caller who does not take his answer. It leaves when gRPC has given back its
+ * operations.
+ */
+void rpc_exchange_give_up(struct rpc_exchange *exchange, enum rpc_code code, const char *reason,
+                          const char *detail);
+void rpc_exchange_cancel(struct rpc_exchange *exchange);
 
 #endif

@@ -20,9 +20,11 @@ struct rpc_server {
     struct rpc_operation accepting; /* the next call */
     struct rpc_operation stopping;  /* gRPC has let go of the listener and of every call */
     struct rpc_exchange *next; /* owned; what the next call is written into; NULL: none asked for */
-    struct timer grace;        /* until open calls are cancelled */
+    struct timer grace;        /* until open calls are refused, and a moment later cancelled */
+    struct timer room;         /* until those who were to leave are made to */
+    unsigned open_timers;
     uint16_t port;
-    bool closing, stopped, grace_closed;
+    bool closing, stopped, refused;
     void (*closed)(void *user);
     void *user;
 };
@@ -33,11 +35,11 @@ static const struct {
     int value;
 } rpc_server_rules[] = {
     {GRPC_ARG_ALLOW_REUSEPORT, 0}, /* a second server on our port is a mistake that must show */
-    {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)RPC_MESSAGE_MAX},
+    {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, RPC_SERVER_SLACK *(int)RPC_MESSAGE_MAX},
     {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, (int)RPC_MESSAGE_MAX},
     {GRPC_ARG_MAX_CONCURRENT_STREAMS, 16},
-    {GRPC_ARG_MAX_METADATA_SIZE, 8192},
-    {GRPC_ARG_ABSOLUTE_MAX_METADATA_SIZE, 8192},
+    {GRPC_ARG_MAX_METADATA_SIZE, RPC_SERVER_SLACK *(int)RPC_METADATA_MAX},
+    {GRPC_ARG_ABSOLUTE_MAX_METADATA_SIZE, RPC_SERVER_SLACK *(int)RPC_METADATA_MAX},
     {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 5000},
     {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 60000},
     {GRPC_ARG_KEEPALIVE_TIME_MS, 60000},
@@ -49,8 +51,10 @@ static const struct {
     {GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0},
 };
 
-/* All memory that gRPC takes for this server's connections. */
-enum { RPC_SERVER_MEMORY_MAX = 64 * 1024 * 1024 };
+enum {
+    RPC_SERVER_MEMORY_MAX = 64 * 1024 * 1024, /* all that gRPC takes for this server's connections */
+    RPC_SERVER_LEAVE_MS = 100,                /* how long a refused caller may take to hear of it */
+};
 
 static void rpc_server_finish(struct rpc_server *server)
 {
@@ -58,7 +62,7 @@ static void rpc_server_finish(struct rpc_server *server)
     void *user = server->user;
     struct rpc_queue *queue = server->home.queue;
 
-    if (!server->stopped || !server->grace_closed || server->home.num_open > 0 ||
+    if (!server->stopped || server->open_timers > 0 || server->home.num_open > 0 ||
         server->next != NULL) {
         return;
     }
@@ -73,7 +77,7 @@ static void rpc_server_finish(struct rpc_server *server)
 /*
  * All places are taken: the oldest call whose caller keeps us waiting loses its own. A caller who
  * means it sends its message with its call, so those who open calls and say nothing push out their
- * own.
+ * own. Who does not even take that answer is cancelled a moment later.
  */
 static void rpc_server_make_room(struct rpc_server *server)
 {
@@ -90,9 +94,32 @@ static void rpc_server_make_room(struct rpc_server *server)
             break;
         }
     }
-    if (goes != NULL) {
-        rpc_exchange_give_up(goes);
+    if (goes != NULL && !goes->answered) {
+        rpc_exchange_give_up(goes, RPC_RESOURCE_EXHAUSTED, "rpc/too-many-calls",
+                             "all places are taken, and this call has sent nothing");
+    } else if (goes != NULL) {
+        rpc_exchange_cancel(goes);
     }
+    timer_start(&server->room, RPC_SERVER_LEAVE_MS, 0);
+}
+
+static void rpc_server_accept(struct rpc_server *server);
+
+/* Those who were to leave are still here: their callers do not read. */
+static void rpc_server_no_room_yet(struct timer *room, void *user)
+{
+    struct rpc_server *server = user;
+
+    (void)room;
+    LIST_EACH(&server->home.open, link)
+    {
+        struct rpc_exchange *exchange = LIST_OF(link, struct rpc_exchange, link);
+
+        if (exchange->given_up) {
+            rpc_exchange_cancel(exchange);
+        }
+    }
+    rpc_server_accept(server);
 }
 
 static void rpc_server_accept(struct rpc_server *server)
@@ -140,12 +167,12 @@ static void rpc_server_left(struct rpc_exchange_home *home)
     }
 }
 
-static void rpc_server_grace_closed(struct timer *timer, void *user)
+static void rpc_server_timer_closed(struct timer *timer, void *user)
 {
     struct rpc_server *server = user;
 
     (void)timer;
-    server->grace_closed = true;
+    server->open_timers--;
     rpc_server_finish(server);
 }
 
@@ -155,15 +182,25 @@ static void rpc_server_stopped(void *owner, bool succeeded)
 
     (void)succeeded;
     server->stopped = true;
-    timer_close(&server->grace, rpc_server_grace_closed);
+    timer_close(&server->grace, rpc_server_timer_closed);
+    timer_close(&server->room, rpc_server_timer_closed);
 }
 
 static void rpc_server_impatient(struct timer *timer, void *user)
 {
     struct rpc_server *server = user;
 
-    (void)timer;
-    grpc_server_cancel_all_calls(server->raw);
+    if (server->refused) {
+        grpc_server_cancel_all_calls(server->raw);
+        return;
+    }
+    server->refused = true;
+    LIST_EACH(&server->home.open, link)
+    {
+        rpc_exchange_give_up(LIST_OF(link, struct rpc_exchange, link), RPC_UNAVAILABLE,
+                             "rpc/shutting-down", "this server ends: ask again soon");
+    }
+    timer_start(timer, RPC_SERVER_LEAVE_MS, 0);
 }
 
 static grpc_server *rpc_server_create(void)
@@ -204,6 +241,8 @@ enum status rpc_server_start(struct rpc_queue *queue, const struct rpc_server_op
     rpc_operation_init(&server->accepting, queue, rpc_server_accepted, server);
     rpc_operation_init(&server->stopping, queue, rpc_server_stopped, server);
     timer_init(&server->grace, &rpc_queue_home(queue)->loop, rpc_server_impatient, server);
+    timer_init(&server->room, &rpc_queue_home(queue)->loop, rpc_server_no_room_yet, server);
+    server->open_timers = 2;
     server->raw = rpc_server_create();
     rpc_queue_hold(queue);
     grpc_server_register_completion_queue(server->raw, rpc_queue_raw(queue), NULL);

@@ -4,9 +4,14 @@
  * answers now or later, with a message or with a status and a reason word.
  *
  * Every answer carries the server's time and, on refusal, the reason in trailing metadata
- * (proto/README.md). Before a handler runs, the caller has been judged for this very call: a resumed
- * session is refused, a certificate is verified again against today's roots and clock, and a method that
- * needs an identity is not reached without one.
+ * (proto/README.md). gRPC's own limits lie behind ours, so that ours answer; what only gRPC can refuse
+ * carries no word: a message or metadata beyond RPC_SERVER_SLACK times ours, a stream too many of
+ * one connection, a call that comes while the server ends, a caller's own deadline, and whatever
+ * does not get as far as a call (TCP, TLS, HTTP/2).
+ *
+ * Before a handler runs, the caller has been judged for this very call: a resumed session is refused,
+ * a certificate is verified again against today's roots and clock, and a method that needs an identity
+ * is not reached without one.
  *
  * Elsewhere: who the callers are (credentials.h gives `judge`), messages (codec.h).
  */
@@ -19,10 +24,14 @@
 #include "core/runtime/rpc/queue.h"
 
 /*
- * Calls that are open at once. When all places are taken, the oldest call that has sent nothing,
- * else the oldest whose answer is not taken, is cancelled; those beyond wait in gRPC for room.
+ * Calls that are open at once. When all places are taken, the oldest call that has sent nothing is
+ * refused with "rpc/too-many-calls", else the oldest whose answer is not taken is cancelled; those
+ * beyond wait in gRPC for room.
  */
 #define RPC_SERVER_EXCHANGES_MAX 256
+
+/* How much more than we take gRPC takes in, so that the refusal is ours. */
+#define RPC_SERVER_SLACK 4
 
 struct rpc_server;
 struct rpc_exchange;
@@ -91,8 +100,9 @@ uint16_t rpc_server_port(const struct rpc_server *server);
 size_t rpc_server_open_calls(const struct rpc_server *server);
 
 /*
- * rpc_server_close stops listening, lets open calls finish for `grace_ms`, cancels the rest, frees
- * itself and then calls closed(user) on the loop (closed may be NULL). Home's thread.
+ * rpc_server_close stops listening, lets open calls finish for `grace_ms`, refuses the rest with
+ * "rpc/shutting-down", frees itself and then calls closed(user) on the loop (closed may be NULL).
+ * Home's thread.
  */
 void rpc_server_close(struct rpc_server *server, uint32_t grace_ms, void (*closed)(void *user),
                       void *user);

@@ -239,7 +239,9 @@ Test(rpc_call, a_server_that_closes_ends_open_calls)
     rpc_channel_drop(&channel);
     rpc_server_close(TAKE(rig.server), 100, NULL, NULL);
     rig_run(&rig, &end.ended);
-    cr_assert_neq(end.code, RPC_OK);
+    cr_assert_eq(end.code, RPC_UNAVAILABLE);
+    cr_assert_str_eq(end.reason, "rpc/shutting-down");
+    rig_turn(&rig, 50);
     cr_assert_eq(rig.cancels, 1);
     rpc_call_drop(&call);
     rig_close(&rig);
@@ -381,6 +383,7 @@ Test(rpc_call, I13_callers_who_say_nothing_do_not_lock_out_those_who_do)
     struct rpc_call_options options = {
         .method = "/test.Echo/Echo", .limit_ms = 30000, .streaming = true};
     struct rpc_channel *channel;
+    unsigned told = 0;
     struct rig rig;
     CLEARED(rig_end) end = {0};
 
@@ -404,6 +407,15 @@ Test(rpc_call, I13_callers_who_say_nothing_do_not_lock_out_those_who_do)
     cr_assert_eq(end.code, RPC_OK, "%s %s", end.reason, end.detail);
     rpc_channel_drop(&channel);
     rpc_client_credentials_drop(&own);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        for (size_t k = 0; k < CALLS; k++) {
+            told += silent_ends[i][k].ended;
+            cr_assert(!silent_ends[i][k].ended ||
+                          strcmp(silent_ends[i][k].reason, "rpc/too-many-calls") == 0,
+                      "%s", silent_ends[i][k].reason);
+        }
+    }
+    cr_assert_gt(told, 0, "who lost his place heard why");
     for (size_t i = 0; i < CONNECTIONS; i++) {
         for (size_t k = 0; k < CALLS; k++) {
             rpc_call_drop(&silent[i][k]);
