@@ -25,6 +25,7 @@
 static const char demo_mesh_text[] =
     "# Made by `signet demo`. See deploy/dev/samples/mesh.yaml for what can stand here.\n"
     "trustDomain: cluster.local\n"
+    "defaultMtls: strict # nobody is served in plaintext; permissive would take it, and judge it\n"
     "workloads:\n"
     "  - {name: web, namespace: shop, serviceAccount: web, addresses: [%s]}\n"
     "  - name: api\n"
@@ -32,7 +33,7 @@ static const char demo_mesh_text[] =
     "    serviceAccount: api\n"
     "    labels: {app: api}\n"
     "    addresses: [%s]\n"
-    "    ports: [{port: %d, protocol: http, mtls: strict}]\n"
+    "    ports: [{port: %d, protocol: http}]\n"
     "  - {name: rogue, namespace: shop, serviceAccount: rogue, addresses: [%s]}\n"
     "---\n"
     "# web may call api's port, nobody else may.\n"

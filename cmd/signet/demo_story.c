@@ -9,6 +9,7 @@
 
 #include "cmd/signet/demo_process.h"
 #include "cmd/signet/doors.h"
+#include "cmd/signet/replies.h"
 #include "core/runtime/base/clock.h"
 
 #define DEMO_STORY_TABLE_MS (60u * 1000)
@@ -28,6 +29,19 @@ void demo_story_say(const struct demo_story *story, const char *format, ...)
 static const char *demo_story_address(const struct demo_story *story, enum demo_net_place place)
 {
     return story->mesh.net.places[place].address;
+}
+
+/* Who may call, and by whose word plaintext is refused: in the words of api's own sidecar. */
+static enum status demo_story_access(const struct demo_story *story, struct failure *why)
+{
+    CLEARED(buffer) body = {0};
+    CLEARED(reply_status) status = {0};
+
+    TRY(demo_mesh_ask(&story->mesh, DEMO_NET_API, "/status", &body, why));
+    TRY(reply_status_parse(buffer_bytes(&body), &status, why));
+    demo_story_say(story, "its sidecar says: %.*s", (int)status.policy.len,
+                   status.policy.len > 0 ? (const char *)status.policy.at : "");
+    return STATUS_OK;
 }
 
 enum status demo_story_set_up(struct demo_story *story, struct failure *why)
@@ -63,7 +77,7 @@ enum status demo_story_set_up(struct demo_story *story, struct failure *why)
                    "the application: nginx in %s on port %d, plain HTTP. It knows nothing of TLS",
                    mesh->net.places[DEMO_NET_API].netns, DEMO_MESH_PORT);
     demo_story_say(story, "policy: web may call api, nobody else may");
-    return STATUS_OK;
+    return demo_story_access(story, why);
 }
 
 void demo_story_where(const struct demo_story *story)

@@ -20,7 +20,7 @@ static void mesh_fuzz_look(const struct snapshot *snapshot, const struct ip *ip,
         const struct snapshot_endpoint *endpoint = snapshot_target_endpoint(&target, i);
 
         if (endpoint->workload == NULL || endpoint->port == 0 ||
-            endpoint->mtls != policy_mtls(endpoint->workload->policy, endpoint->port)) {
+            endpoint->mtls != snapshot_workload_mtls(endpoint->workload, endpoint->port)) {
             abort();
         }
     }

@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 {
     static const char *const aliases[] = {"old.example", NULL};
     static const struct policy_label labels[] = {{"app", "api"}};
-    const struct policy_mesh mesh = {"our.example", "signet-system", aliases};
+    const struct policy_mesh mesh = {
+        .trust_domain = "our.example", .root_namespace = "signet-system", .aliases = aliases};
     const struct policy_subject subject = {.namespace = "shop", .labels = labels, .num_labels = 1};
     OWNED(policy_set) *set = policy_set_make(&mesh);
     OWNED(yaml_file) *file = NULL;

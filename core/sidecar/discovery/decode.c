@@ -21,16 +21,18 @@ enum decode_setting {
     DECODE_ALIASES,
     DECODE_ROOT_NAMESPACE,
     DECODE_UNKNOWN,
+    DECODE_DEFAULT_MTLS,
     DECODE_SETTINGS,
 };
 
 static const char *const decode_setting_names[DECODE_SETTINGS] = {
-    "trustDomain", "trustDomainAliases", "rootNamespace", "unknownDestinations"};
+    "trustDomain", "trustDomainAliases", "rootNamespace", "unknownDestinations", "defaultMtls"};
 
 static const char *const decode_mesh_keys[] = {"trustDomain",
                                                "trustDomainAliases",
                                                "rootNamespace",
                                                "unknownDestinations",
+                                               "defaultMtls",
                                                "workloads",
                                                "services",
                                                NULL};
@@ -280,6 +282,21 @@ static enum status decode_aliases(struct decoding *decoding, const struct yaml_n
     return STATUS_OK;
 }
 
+/* What a port asks of TLS of which nobody else says it; `node` NULL: not even the mesh does. */
+static enum status decode_default_mtls(const struct yaml_node *node,
+                                       enum policy_default *out_default, struct failure *why)
+{
+    static const char *const words[] = {"strict", "permissive", NULL};
+    unsigned choice;
+
+    *out_default = POLICY_DEFAULT_UNSAID;
+    if (node != NULL) {
+        TRY(yaml_node_choice(node, words, &choice, why));
+        *out_default = choice == 0 ? POLICY_DEFAULT_STRICT : POLICY_DEFAULT_PERMISSIVE;
+    }
+    return STATUS_OK;
+}
+
 static enum status decode_settings(struct decoding *decoding, const struct decode_input *input,
                                    struct failure *why)
 {
@@ -301,6 +318,7 @@ static enum status decode_settings(struct decoding *decoding, const struct decod
         TRY(decoding_unknown(given[DECODE_UNKNOWN], &snapshot->unknown_destinations, why));
     }
     TRY(decode_aliases(decoding, given[DECODE_ALIASES], aliases, why));
+    TRY(decode_default_mtls(given[DECODE_DEFAULT_MTLS], &mesh.default_mtls, why));
     mesh.trust_domain = snapshot->trust_domain;
     mesh.root_namespace = snapshot->root_namespace;
     snapshot->policies = policy_set_make(&mesh);

@@ -33,7 +33,8 @@ struct snapshot_file {
  * STATUS_CONFIG, always with file and line: those of yaml.h and policy_set.h, and
  *   "mesh/none" (no document describes a mesh), "mesh/kind", "mesh/name", "mesh/trust-domain",
  *   "mesh/address", "mesh/duplicate", "mesh/selector" (a service chooses by selector or by workloads,
- *   not both, not neither), "mesh/no-workload" (a service names one that there is not)
+ *   not both, not neither), "mesh/no-workload" (a service names one that there is not),
+ *   "mesh/transport" (a workload without a sidecar of which TLS is asked)
  * STATUS_LIMIT "mesh/too-many", "mesh/too-large", and those of yaml.h and policy_set.h
  */
 enum status snapshot_parse(const struct snapshot_file *files, size_t num_files,

@@ -166,7 +166,7 @@ static const struct snapshot_endpoint *service_endpoints(struct decoding *decodi
             .ip = *service_address(workload, v4),
             .port = target,
             .workload = workload,
-            .mtls = policy_mtls(workload->policy, target),
+            .mtls = snapshot_workload_mtls(workload, target),
             .protocol = snapshot_workload_protocol(workload, target),
         };
     }

@@ -52,6 +52,11 @@ const char *snapshot_protocol_word(enum snapshot_protocol protocol)
     return words[protocol];
 }
 
+enum mtls_mode snapshot_workload_mtls(const struct snapshot_workload *workload, uint16_t port)
+{
+    return workload->has_sidecar ? policy_mtls(workload->policy, port) : MTLS_DISABLE;
+}
+
 enum snapshot_protocol snapshot_workload_protocol(const struct snapshot_workload *workload,
                                                   uint16_t port)
 {
@@ -97,7 +102,7 @@ void snapshot_endpoint_at(const struct snapshot *snapshot, const struct ip *ip, 
         .ip = *ip,
         .port = port,
         .workload = owner->workload,
-        .mtls = policy_mtls(owner->workload->policy, port),
+        .mtls = snapshot_workload_mtls(owner->workload, port),
         .protocol = snapshot_workload_protocol(owner->workload, port),
     };
 }
@@ -161,7 +166,7 @@ size_t snapshot_num_policies(const struct snapshot *snapshot)
     return policy_set_count(snapshot->policies);
 }
 
-/* snapshot_describe_ports lists the ports whose mode is (or is not) STRICT: " 80, 81". */
+/* snapshot_describe_ports lists the ports whose mode is (or is not) STRICT: "80 by mesh, 81 by a/b". */
 static enum status snapshot_describe_ports(const struct policy *policy, bool strict,
                                            const char *before, size_t *out_count,
                                            struct buffer *out)
@@ -171,7 +176,8 @@ static enum status snapshot_describe_ports(const struct policy *policy, bool str
     *out_count = 0;
     for (size_t i = 0; policy_mtls_port(policy, i, &port); i++) {
         if ((port.mode == MTLS_STRICT) == strict) {
-            TRY(buffer_add_format(out, "%s%u", *out_count == 0 ? before : ", ", port.port));
+            TRY(buffer_add_format(out, "%s%u by %s", *out_count == 0 ? before : ", ", port.port,
+                                  policy_mtls_source(policy, port.port)));
             (*out_count)++;
         }
     }
@@ -195,6 +201,7 @@ enum status snapshot_describe_access(const struct snapshot_workload *workload, s
 {
     const struct policy *policy = workload->policy;
     bool is_strict = policy_mtls_default(policy) == MTLS_STRICT;
+    const char *source = policy_mtls_default_source(policy);
     const char *asked = policy_num_allow(policy) + policy_num_deny(policy) > 0
                             ? " (judged by the same policies)"
                             : "";
@@ -204,10 +211,14 @@ enum status snapshot_describe_access(const struct snapshot_workload *workload, s
     TRY(snapshot_describe_callers(policy, out));
     if (is_strict) {
         TRY(snapshot_describe_ports(policy, false, "; plaintext is taken on ports ", &count, out));
-        TRY(buffer_add_text(out, count == 0 ? "; plaintext is refused" : asked));
+        TRY(buffer_add_text(out, count == 0 ? "" : asked));
+        TRY(buffer_add_format(out, "; %splaintext is refused by %s", count == 0 ? "" : "other ",
+                              source));
     } else {
-        TRY(buffer_add_text(out, policy_is_empty(policy) ? ", and anyone in plaintext"
-                                                         : "; plaintext is taken"));
+        TRY(buffer_add_format(out, "%s by %s",
+                              policy_is_empty(policy) ? ", and anyone in plaintext"
+                                                      : "; plaintext is taken",
+                              source));
         TRY(snapshot_describe_ports(policy, true, " but on ports ", &count, out));
         TRY(buffer_add_text(out, asked));
     }

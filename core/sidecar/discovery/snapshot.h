@@ -51,6 +51,8 @@ struct snapshot_workload {
     const struct snapshot_port *ports;
     size_t num_ports;
     enum snapshot_unknown unknown_destinations; /* of its outbound connections */
+    bool has_sidecar; /* false: it is reached in plaintext, and its own plaintext is expected */
+    bool one_way;     /* its TLS asks callers for no certificate, and that is known and meant */
     struct policy *policy;                      /* a reference of the snapshot's; never NULL */
 };
 
@@ -67,7 +69,7 @@ struct snapshot_endpoint {
     struct ip ip;
     uint16_t port;                            /* the workload's port */
     const struct snapshot_workload *workload; /* whose spiffe_id the peer must present */
-    enum mtls_mode mtls;                      /* of that port: DISABLE means plaintext, else mTLS */
+    enum mtls_mode mtls; /* snapshot_workload_mtls(): DISABLE means plaintext, else mTLS */
     enum snapshot_protocol protocol;
 };
 
@@ -104,6 +106,12 @@ const struct snapshot_workload *snapshot_workload_at(const struct snapshot *snap
                                                      const struct ip *ip);
 
 /*
+ * snapshot_workload_mtls is how a caller speaks to a workload's port: as the port's policy says, in
+ * plaintext to a workload without a sidecar. Any thread.
+ */
+enum mtls_mode snapshot_workload_mtls(const struct snapshot_workload *workload, uint16_t port);
+
+/*
  * snapshot_workload_protocol is what a workload's port speaks; AUTO when it is not declared. What it
  * asks of TLS: policy_mtls(workload->policy, port).
  */
@@ -129,9 +137,11 @@ size_t snapshot_num_policies(const struct snapshot *snapshot);
 
 /*
  * snapshot_describe_access appends one sentence on who may call `workload`, with a newline, such as
- *   "shop/api-1: no AuthorizationPolicy: every mesh identity may call, and anyone in plaintext but on
- *    ports 5432"
- *   "shop/api-1: 2 ALLOW and 1 DENY policies: who no ALLOW rule names is refused; plaintext is refused"
+ *   "shop/api-1: no AuthorizationPolicy: every mesh identity may call, and anyone in plaintext by
+ *    defaultMtls but on ports 5432 by mesh"
+ *   "shop/api-1: 2 ALLOW and 1 DENY policies: who no ALLOW rule names is refused; plaintext is refused
+ *    by default"
+ * What stands behind "by" is what policy_mtls_source() gives: by whose word plaintext is taken or not.
  * STATUS_LIMIT "buffer/full". For start-up, status and the admin page.
  */
 enum status snapshot_describe_access(const struct snapshot_workload *workload,

@@ -75,11 +75,58 @@ static enum status workload_identity_decode(struct decoding *decoding, const str
     return decoding_once(&decoding->workloads, bytes_of(workload->id), node, workload->id, why);
 }
 
+/* Who has no sidecar takes no mutual TLS: what says otherwise is a mistake, and would be of no effect. */
+static enum status workload_check_plain(const struct yaml_node *node, struct failure *why)
+{
+    const struct yaml_node *tls = yaml_node_get(node, "tls");
+
+    if (tls != NULL) {
+        return yaml_node_fail(why, tls, "mesh/transport",
+                              "transport: none means plaintext, so there is no tls to choose");
+    }
+    YAML_EACH(yaml_node_get(node, "ports"), port) {
+        const struct yaml_node *mtls = yaml_node_get(port, "mtls");
+
+        if (mtls != NULL && !bytes_equal_text(mtls->text, "disable")) {
+            const struct yaml_node *number = yaml_node_get(port, "port");
+
+            return yaml_node_fail(why, mtls, "mesh/transport",
+                                  "transport: none means plaintext, so port %.*s takes no mTLS",
+                                  (int)number->text.len, (const char *)number->text.at);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* How callers reach it: through its sidecar with mutual TLS, unless it says otherwise. */
+static enum status workload_reach_decode(const struct yaml_node *node,
+                                         struct snapshot_workload *workload, struct failure *why)
+{
+    static const char *const transports[] = {"direct", "none", NULL};
+    static const char *const sorts[] = {"mutual", "one-way", NULL};
+    const struct yaml_node *transport = yaml_node_get(node, "transport");
+    const struct yaml_node *tls = yaml_node_get(node, "tls");
+    unsigned choice = 0;
+
+    if (transport != NULL) {
+        TRY(yaml_node_choice(transport, transports, &choice, why));
+    }
+    workload->has_sidecar = choice == 0;
+    choice = 0;
+    if (tls != NULL) {
+        TRY(yaml_node_choice(tls, sorts, &choice, why));
+    }
+    workload->one_way = choice == 1;
+    return workload->has_sidecar ? STATUS_OK : workload_check_plain(node, why);
+}
+
 enum status workload_decode(struct decoding *decoding, const struct yaml_node *node,
                             struct failure *why)
 {
-    static const char *const allowed[] = {"name",  "namespace", "serviceAccount",      "labels",
-                                          "ports", "addresses", "unknownDestinations", NULL};
+    static const char *const allowed[] = {"name",      "namespace", "serviceAccount",
+                                          "labels",    "ports",     "addresses",
+                                          "transport", "tls",       "unknownDestinations",
+                                          NULL};
     struct snapshot *snapshot = decoding->snapshot;
     struct snapshot_workload *workload = &snapshot->workloads[snapshot->num_workloads];
     const struct yaml_node *labels = yaml_node_get(node, "labels");
@@ -96,6 +143,7 @@ enum status workload_decode(struct decoding *decoding, const struct yaml_node *n
                                why));
     }
     TRY(workload_ports_decode(decoding, yaml_node_get(node, "ports"), workload, why));
+    TRY(workload_reach_decode(node, workload, why));
     workload->unknown_destinations = snapshot->unknown_destinations;
     if (unknown != NULL) {
         TRY(decoding_unknown(unknown, &workload->unknown_destinations, why));

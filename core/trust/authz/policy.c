@@ -100,13 +100,16 @@ static enum mtls_mode policy_mode_of(enum peer_mode mode)
                                   : MTLS_PERMISSIVE;
 }
 
-static void policy_choose_mode(struct policy *policy, const struct policy_levels *levels)
+static void policy_choose_mode(struct policy *policy, const struct policy_set *set,
+                               const struct policy_levels *levels)
 {
     const struct peer_authentication *const order[] = {levels->workload, levels->namespace,
                                                        levels->mesh};
 
-    policy->mode = MTLS_PERMISSIVE;
-    policy->mode_source = "default";
+    policy->mode =
+        set->default_mtls == POLICY_DEFAULT_PERMISSIVE ? MTLS_PERMISSIVE : MTLS_STRICT;
+    policy->mode_source =
+        set->default_mtls == POLICY_DEFAULT_UNSAID ? "default" : "defaultMtls";
     for (size_t i = 0; i < 3; i++) {
         if (order[i] != NULL && order[i]->mode != PEER_UNSET) {
             policy->mode = policy_mode_of(order[i]->mode);
@@ -204,7 +207,7 @@ struct policy *policy_select(struct policy_set *set, const struct policy_subject
     atomic_init(&policy->refs, 1);
     policy->set = policy_set_ref(set);
     policy_choose_rules(policy, set, subject);
-    policy_choose_mode(policy, &levels);
+    policy_choose_mode(policy, set, &levels);
     policy_choose_ports(policy, subject, levels.workload);
     return policy;
 }
@@ -244,6 +247,11 @@ const char *policy_mtls_source(const struct policy *policy, uint16_t port)
 enum mtls_mode policy_mtls_default(const struct policy *policy)
 {
     return policy->mode;
+}
+
+const char *policy_mtls_default_source(const struct policy *policy)
+{
+    return policy->mode_source;
 }
 
 bool policy_mtls_port(const struct policy *policy, size_t index, struct policy_port *out_port)

@@ -45,8 +45,9 @@ struct policy;
 /*
  * policy_select chooses what holds for a workload: policies of its namespace and of the root
  * namespace whose selector its labels satisfy, and per port the mode: port, then workload, then
- * namespace, then mesh, then PERMISSIVE. At one level the oldest creationTimestamp wins, then the one
- * read first. The result keeps a reference to the set. Give it back with policy_drop(). Any thread.
+ * namespace, then mesh, then the mesh's defaultMtls, which is STRICT unless somebody says otherwise
+ * (I23). At one level the oldest creationTimestamp wins, then the one read first. The result keeps a
+ * reference to the set. Give it back with policy_drop(). Any thread.
  */
 struct policy *policy_select(struct policy_set *set, const struct policy_subject *subject);
 
@@ -55,15 +56,18 @@ enum mtls_mode policy_mtls(const struct policy *policy, uint16_t port);
 
 /*
  * policy_mtls_source says who decided that mode: "ns/name" of a PeerAuthentication, "mesh" for the
- * port's own setting, or "default". Borrowed from the policy. Any thread.
+ * port's own setting, "defaultMtls" for the mesh's, or "default" when nobody did. Borrowed from the
+ * policy. Any thread.
  */
 const char *policy_mtls_source(const struct policy *policy, uint16_t port);
 
 /*
- * policy_mtls_default is what a port without a mode of its own asks of TLS. policy_mtls_port gives the
- * index-th port that has one, in ascending order; false when there are no more. Any thread.
+ * policy_mtls_default is what a port without a mode of its own asks of TLS, and
+ * policy_mtls_default_source who decided it. policy_mtls_port gives the index-th port that has one,
+ * in ascending order; false when there are no more. Any thread.
  */
 enum mtls_mode policy_mtls_default(const struct policy *policy);
+const char *policy_mtls_default_source(const struct policy *policy);
 bool policy_mtls_port(const struct policy *policy, size_t index, struct policy_port *out_port);
 
 /* policy_is_empty: no AuthorizationPolicy is in force here, so every mesh identity may call. */

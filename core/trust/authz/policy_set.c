@@ -53,6 +53,7 @@ struct policy_set *policy_set_make(const struct policy_mesh *mesh)
     for (size_t i = 0; i < set->num_aliases; i++) {
         set->aliases[i] = arena_text(&set->arena, bytes_of(mesh->aliases[i]));
     }
+    set->default_mtls = mesh->default_mtls;
     set->last = &set->first;
     set->last_peer = &set->first_peer;
     return set;

@@ -22,11 +22,19 @@
 #define POLICY_MAX_RULES 4096
 #define POLICY_MAX_VALUES 4096
 
+/* What the mesh asks of TLS where no port and no PeerAuthentication says it. */
+enum policy_default {
+    POLICY_DEFAULT_UNSAID, /* strict: plaintext needs somebody's word */
+    POLICY_DEFAULT_STRICT,
+    POLICY_DEFAULT_PERMISSIVE,
+};
+
 /* What policies are read against: the mesh they are for. All borrowed for policy_set_make(). */
 struct policy_mesh {
     const char *trust_domain;   /* our own */
     const char *root_namespace; /* policies there hold for the whole mesh */
     const char *const *aliases; /* other names of our trust domain, ends with NULL; may be NULL */
+    enum policy_default default_mtls;
 };
 
 struct policy_set;

@@ -118,6 +118,7 @@ struct policy_set {
     const char *root_namespace;
     const char **aliases; /* ends with NULL */
     size_t num_aliases;
+    enum policy_default default_mtls;
     struct authorization *first;
     struct authorization **last;
     size_t count;

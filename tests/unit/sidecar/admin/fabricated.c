@@ -11,6 +11,7 @@
 #include "tests/support/test_ca.h"
 
 static const char fabricated_mesh[] = "trustDomain: cluster.local\n"
+                                      "defaultMtls: permissive\n"
                                       "workloads:\n"
                                       "  - name: web-1\n"
                                       "    namespace: shop\n"

@@ -117,7 +117,7 @@ Test(pages, status_gives_the_mode_of_each_port_and_who_decided_it)
     cr_assert(pages_text_is(json_at(ports, 0), "mode", "strict"));
     cr_assert(pages_text_is(json_at(ports, 0), "mode_from", "mesh"));
     cr_assert(pages_text_is(json_at(ports, 1), "mode", "permissive"));
-    cr_assert(pages_text_is(json_at(ports, 1), "mode_from", "default"));
+    cr_assert(pages_text_is(json_at(ports, 1), "mode_from", "defaultMtls"));
     json_value_drop(&top);
     fabricated_free(fabricated);
 }

@@ -13,6 +13,7 @@ SUITE(decode);
 static const char mesh_text[] =
     "trustDomain: our.example\n"
     "unknownDestinations: passthrough\n"
+    "defaultMtls: permissive\n"
     "workloads:\n"
     "  - name: api-1\n"
     "    namespace: shop\n"
@@ -369,27 +370,27 @@ Test(decode, says_who_may_call)
     check_sentence(
         "", "shop/api-1",
         "shop/api-1: no AuthorizationPolicy: every mesh identity may call, and anyone in "
-        "plaintext but on ports 5432\n");
+        "plaintext by defaultMtls but on ports 5432 by mesh\n");
     check_sentence(
         "", "shop/api-2",
         "shop/api-2: no AuthorizationPolicy: every mesh identity may call, and anyone in "
-        "plaintext\n");
+        "plaintext by defaultMtls\n");
     check_sentence(POLICY("PeerAuthentication", "shop", "{mtls: {mode: STRICT}}"), "shop/api-2",
                    "shop/api-2: no AuthorizationPolicy: every mesh identity may call; plaintext is "
-                   "refused\n");
+                   "refused by shop/p\n");
     check_sentence(POLICY("PeerAuthentication", "shop", "{mtls: {mode: STRICT}}"), "shop/api-1",
                    "shop/api-1: no AuthorizationPolicy: every mesh identity may call; plaintext is "
-                   "taken on ports 9000\n");
+                   "taken on ports 9000 by mesh; other plaintext is refused by shop/p\n");
     check_sentence(POLICY("AuthorizationPolicy", "shop", "{rules: [{}]}"), "shop/api-2",
                    "shop/api-2: 1 ALLOW and 0 DENY policies: who no ALLOW rule names is refused; "
-                   "plaintext is taken (judged by the same policies)\n");
+                   "plaintext is taken by defaultMtls (judged by the same policies)\n");
     check_sentence(POLICY("AuthorizationPolicy", "signet-system", "{action: DENY, rules: [{}]}"),
                    "shop/api-2",
                    "shop/api-2: 0 ALLOW and 1 DENY policies: who no DENY rule names may call; "
-                   "plaintext is taken (judged by the same policies)\n");
+                   "plaintext is taken by defaultMtls (judged by the same policies)\n");
     check_sentence(POLICY("AuthorizationPolicy", "dev", "{action: DENY, rules: [{}]}"), "shop/job",
                    "shop/job: no AuthorizationPolicy: every mesh identity may call, and anyone in "
-                   "plaintext\n");
+                   "plaintext by defaultMtls\n");
 }
 
 Test(decode, refuses_more_endpoints_than_its_bound)

@@ -485,7 +485,7 @@ Test(evaluate, explain_says_what_was_asked_and_what_was_found)
     struct buffer out;
     const char *expected =
         "caller: cluster.local/ns/dev/sa/web from 10.0.0.8 to port 80, which is permissive (by "
-        "default)\n"
+        "defaultMtls)\n"
         "denied: 1 ALLOW policies hold here and none of their rules matches (deny/no-match)\n"
         "  ALLOW shop/callers rule 1, mesh.yaml:7: does not match: principal must be "
         "cluster.local/ns/shop/sa/web, and is cluster.local/ns/dev/sa/web\n"

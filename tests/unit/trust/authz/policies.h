@@ -18,13 +18,19 @@
 /* The workload that all tests ask for: shop, app=api, tier=back. */
 static const struct policy_label policies_labels[] = {{"app", "api"}, {"tier", "back"}};
 
-/* policies_read reads all documents of `text` for a mesh with the given aliases (NULL: none). */
+/*
+ * policies_read reads all documents of `text` for a mesh with the given aliases (NULL: none), whose
+ * default takes plaintext: so callers without an identity get as far as the rules.
+ */
 static inline enum status policies_read(const char *text, const char *trust_domain,
                                         const char *const *aliases, struct warnings *warnings,
                                         struct policy_set **out_set, struct failure *why)
 {
     const struct policy_mesh mesh = {
-        .trust_domain = trust_domain, .root_namespace = "signet-system", .aliases = aliases};
+        .trust_domain = trust_domain,
+        .root_namespace = "signet-system",
+        .aliases = aliases,
+        .default_mtls = POLICY_DEFAULT_PERMISSIVE};
     OWNED(policy_set) *set = policy_set_make(&mesh);
     OWNED(yaml_file) *file = NULL;
 

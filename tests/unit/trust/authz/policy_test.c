@@ -239,23 +239,23 @@ struct mode_row {
 };
 
 static const struct mode_row modes[] = {
-    {"", MTLS_PERMISSIVE, MTLS_PERMISSIVE, "default"},
+    {"", MTLS_PERMISSIVE, MTLS_PERMISSIVE, "defaultMtls"},
     {MODE("signet-system", "m", "{mtls: {mode: STRICT}}"), MTLS_STRICT, MTLS_STRICT,
      "signet-system/m"},
-    {MODE("dev", "m", "{mtls: {mode: STRICT}}"), MTLS_PERMISSIVE, MTLS_PERMISSIVE, "default"},
+    {MODE("dev", "m", "{mtls: {mode: STRICT}}"), MTLS_PERMISSIVE, MTLS_PERMISSIVE, "defaultMtls"},
     {MODE("signet-system", "m", "{mtls: {mode: STRICT}}")
          MODE("shop", "n", "{mtls: {mode: DISABLE}}"),
      MTLS_DISABLE, MTLS_DISABLE, "shop/n"},
     {MODE("signet-system", "m", "{mtls: {mode: STRICT}}")
          MODE("shop", "n", "{mtls: {mode: UNSET}}"),
      MTLS_STRICT, MTLS_STRICT, "signet-system/m"},
-    {MODE("shop", "n", "{mtls: {}}"), MTLS_PERMISSIVE, MTLS_PERMISSIVE, "default"},
-    {MODE("shop", "n", "{}"), MTLS_PERMISSIVE, MTLS_PERMISSIVE, "default"},
+    {MODE("shop", "n", "{mtls: {}}"), MTLS_PERMISSIVE, MTLS_PERMISSIVE, "defaultMtls"},
+    {MODE("shop", "n", "{}"), MTLS_PERMISSIVE, MTLS_PERMISSIVE, "defaultMtls"},
     {MODE("shop", "n", "{mtls: {mode: STRICT}}")
          MODE("shop", "w", "{" OWN_LABELS ", mtls: {mode: PERMISSIVE}}"),
      MTLS_PERMISSIVE, MTLS_PERMISSIVE, "shop/w"},
     {MODE("shop", "w", "{selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}}"),
-     MTLS_PERMISSIVE, MTLS_PERMISSIVE, "default"},
+     MTLS_PERMISSIVE, MTLS_PERMISSIVE, "defaultMtls"},
     {MODE("shop", "w",
           "{" OWN_LABELS ", mtls: {mode: STRICT}, portLevelMtls: {80: {mode: "
           "DISABLE}}}"),
@@ -268,7 +268,7 @@ static const struct mode_row modes[] = {
          MODE("shop", "w", "{" OWN_LABELS ", portLevelMtls: {80: {mode: PERMISSIVE}}}"),
      MTLS_PERMISSIVE, MTLS_STRICT, "shop/w"},
     {MODE("signet-system", "m", "{" OWN_LABELS ", mtls: {mode: STRICT}}"), MTLS_PERMISSIVE,
-     MTLS_PERMISSIVE, "default"},
+     MTLS_PERMISSIVE, "defaultMtls"},
     {MODE("shop", "a", "{mtls: {mode: STRICT}}") MODE("shop", "b", "{mtls: {mode: DISABLE}}"),
      MTLS_STRICT, MTLS_STRICT, "shop/a"},
     {MODE("shop", "a, creationTimestamp: '2024-05-06T07:08:09Z'", "{mtls: {mode: STRICT}}")
@@ -287,6 +287,53 @@ Test(policy, the_mode_is_that_of_port_then_workload_then_namespace_then_mesh)
         cr_expect_eq(policy_mtls(policy, 80), modes[i].mode_80, "%zu: %s", i, modes[i].text);
         cr_expect_eq(policy_mtls(policy, 90), modes[i].mode_90, "%zu: %s", i, modes[i].text);
         cr_expect_str_eq(policy_mtls_source(policy, 80), modes[i].source_80, "%zu", i);
+        policy_drop(&policy);
+    }
+}
+
+/* The same rows' first, where the mesh does not say permissive. */
+Test(policy, I23_plaintext_needs_somebodys_word)
+{
+    static const struct {
+        enum policy_default given;
+        const char *text;
+        enum mtls_mode mode;
+        const char *source;
+    } rows[] = {
+        {POLICY_DEFAULT_UNSAID, "", MTLS_STRICT, "default"},
+        {POLICY_DEFAULT_STRICT, "", MTLS_STRICT, "defaultMtls"},
+        {POLICY_DEFAULT_PERMISSIVE, "", MTLS_PERMISSIVE, "defaultMtls"},
+        {POLICY_DEFAULT_UNSAID, MODE("signet-system", "m", "{mtls: {mode: UNSET}}"), MTLS_STRICT,
+         "default"},
+        {POLICY_DEFAULT_PERMISSIVE, MODE("signet-system", "m", "{mtls: {mode: UNSET}}"),
+         MTLS_PERMISSIVE, "defaultMtls"},
+        {POLICY_DEFAULT_UNSAID, MODE("signet-system", "m", "{mtls: {mode: PERMISSIVE}}"),
+         MTLS_PERMISSIVE, "signet-system/m"},
+        {POLICY_DEFAULT_PERMISSIVE, MODE("shop", "n", "{mtls: {mode: STRICT}}"), MTLS_STRICT,
+         "shop/n"},
+        {POLICY_DEFAULT_UNSAID, MODE("shop", "w", "{" OWN_LABELS ", mtls: {mode: UNSET}}"),
+         MTLS_STRICT, "default"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct policy_mesh mesh = {.trust_domain = "td",
+                                         .root_namespace = "signet-system",
+                                         .default_mtls = rows[i].given};
+        const struct policy_subject subject = {
+            .namespace = "shop", .labels = policies_labels, .num_labels = 2};
+        OWNED(policy_set) *set = policy_set_make(&mesh);
+        OWNED(yaml_file) *file = NULL;
+        struct policy *policy;
+
+        cr_assert_eq(yaml_file_parse("m.yaml", bytes_of(rows[i].text), &file, NULL), STATUS_OK);
+        for (const struct yaml_node *document = yaml_file_document(file, 0); document != NULL;
+             document = document->next) {
+            cr_assert_eq(policy_set_add(set, document, NULL, NULL), STATUS_OK);
+        }
+        policy = policy_select(set, &subject);
+        cr_expect_eq(policy_mtls(policy, 80), rows[i].mode, "%zu", i);
+        cr_expect_str_eq(policy_mtls_source(policy, 80), rows[i].source, "%zu", i);
+        cr_expect_str_eq(policy_mtls_default_source(policy), rows[i].source, "%zu", i);
         policy_drop(&policy);
     }
 }
