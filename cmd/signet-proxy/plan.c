@@ -174,7 +174,6 @@ static enum status sidecar_plan_fill(const struct proxy_settings *settings,
     TRY(sidecar_plan_addresses(settings, plan, why));
     TRY(posture_parse_groups(bytes_of(settings->tls_groups), &plan->posture, why));
     plan->lane.limit_ms[LANE_LIMIT_IDENTITY] = (uint32_t)settings->first_identity_limit_ms;
-    plan->lane.limit_ms[LANE_LIMIT_HEAR] = LANE_HEAR_MS;
     plan->lane.limit_ms[LANE_LIMIT_SNIFF] = (uint32_t)settings->sniff_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_HANDSHAKE] = (uint32_t)settings->handshake_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_DIAL] = (uint32_t)settings->dial_limit_ms;

@@ -40,6 +40,18 @@ struct connection *connection_make(struct lane *lane, enum connection_direction 
     return connection;
 }
 
+const struct snapshot_workload *connection_self(const struct connection *connection)
+{
+    const char *workload = connection->lane->options->workload;
+
+    if (connection->snapshot == NULL || workload == NULL) {
+        return NULL;
+    }
+    return connection->snapshot == connection->lane->snapshot
+               ? connection->lane->self
+               : snapshot_workload_find(connection->snapshot, bytes_of(workload));
+}
+
 /* It waits for the first certificate, or the first mesh: people should see that it does. */
 static void connection_wait_begins(struct connection *connection)
 {

@@ -86,6 +86,9 @@ struct connection *connection_make(struct lane *lane, enum connection_direction 
 /* connection_begin sends it into its first state and runs it. */
 void connection_begin(struct connection *connection, enum connection_state first);
 
+/* connection_self is ourselves as the connection's mesh has us, or NULL: no mesh, or not in it. */
+const struct snapshot_workload *connection_self(const struct connection *connection);
+
 /* connection_advance runs steps until one must wait. Every event of a connection ends here. */
 void connection_advance(struct connection *connection);
 

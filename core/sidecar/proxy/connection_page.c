@@ -5,6 +5,7 @@
 
 #include "core/runtime/json/writer.h"
 #include "core/sidecar/proxy/connection.h"
+#include "core/sidecar/proxy/record.h"
 
 /* A page of the longest identities and rules. */
 #define CONNECTION_PAGE_TEXTS_MAX                                                                  \
@@ -39,6 +40,7 @@ static void connection_page_copy(const struct connection *connection, struct con
         .direction = connection->direction,
         .state = connection->state,
         .tls = connection->tls,
+        .transport = record_transport_word(connection),
     };
     view->peer_len = connection_page_keep(page, peer == NULL ? NULL : peer->id, &view->peer_at);
     view->rule_len = connection_page_keep(
@@ -78,7 +80,7 @@ static void connection_page_put(const struct connection_page *page,
     json_put_text(json, "state", connection_state_word((enum connection_state)view->state));
     json_put_uint(json, "state_ms", view->state_ms);
     json_put_uint(json, "age_ms", view->age_ms);
-    json_put_text(json, "transport", view->tls ? "mtls" : "plaintext");
+    json_put_text(json, "transport", view->transport);
     json_put_text(json, "peer", address_print(&from, text));
     json_put_text(json, "destination", view->to_port == 0 ? NULL : address_print(&to, text));
     json_put_text(json, "local_identity",

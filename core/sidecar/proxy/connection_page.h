@@ -21,6 +21,7 @@ struct connection_view {
     uint64_t received; /* bytes from the network */
     uint64_t sent;
     const char *reason; /* a literal, or NULL */
+    const char *transport; /* a literal: record_transport_word() */
     struct ip peer_ip;
     struct ip to_ip;
     size_t peer_at; /* in the page's texts */

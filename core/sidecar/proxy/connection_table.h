@@ -26,8 +26,8 @@ enum connection_direction {
 enum connection_state {
     CONNECTION_ROUTE,     /* outbound: where to? */
     CONNECTION_IDENTITY,  /* waiting for the first certificate or the first mesh */
-    CONNECTION_HEAR,      /* inbound, permissive: a moment in which only the client may speak */
-    CONNECTION_SNIFF,     /* inbound, permissive: mesh TLS, or something else? */
+    CONNECTION_HEAR,      /* inbound, permissive: a caller with a sidecar has yet to speak */
+    CONNECTION_SNIFF,     /* inbound, permissive: any other caller: mesh TLS, or something else? */
     CONNECTION_ADMIT,     /* inbound: waits, unread, for a place among the handshakes */
     CONNECTION_HANDSHAKE, /* TLS */
     CONNECTION_AUTHORIZE, /* inbound: may this caller? */

@@ -28,23 +28,22 @@ static bool inbound_facts(const struct connection *connection, struct facts *out
     return peer == NULL || facts_set_peer(out_facts, bytes_make(peer->id, peer->id_len));
 }
 
-/* Ourselves as the mesh had it when the connection began; NULL: not in the mesh. */
-static const struct snapshot_workload *inbound_self(const struct connection *connection)
+/*
+ * Is who calls known to have a sidecar? Then mutual TLS comes from there, however late: silence is a
+ * packet that was lost, never a caller without TLS.
+ */
+static bool inbound_caller_has_sidecar(const struct connection *connection)
 {
-    const char *workload = connection->lane->options->workload;
+    const struct snapshot_workload *caller =
+        snapshot_workload_at(connection->snapshot, &connection->peer_ip);
 
-    if (connection->snapshot == NULL || workload == NULL) {
-        return NULL;
-    }
-    return connection->snapshot == connection->lane->snapshot
-               ? connection->lane->self
-               : snapshot_workload_find(connection->snapshot, bytes_of(workload));
+    return caller != NULL && caller->has_sidecar;
 }
 
 /* Would a caller without identity be let in? */
 static bool inbound_takes_anonymous(const struct connection *connection)
 {
-    const struct snapshot_workload *self = inbound_self(connection);
+    const struct snapshot_workload *self = connection_self(connection);
     struct decision decision;
     struct facts facts;
 
@@ -58,17 +57,19 @@ static bool inbound_takes_anonymous(const struct connection *connection)
 /* Where it begins, by what the mesh says of its port; STRICT while there is no mesh. */
 static enum connection_state inbound_first(struct connection *connection)
 {
-    static const enum connection_state first[] = {
-        [MTLS_DISABLE] = CONNECTION_AUTHORIZE,
-        [MTLS_PERMISSIVE] = CONNECTION_HEAR,
-        [MTLS_STRICT] = CONNECTION_IDENTITY,
-    };
-    const struct snapshot_workload *self = inbound_self(connection);
+    const struct snapshot_workload *self = connection_self(connection);
 
     if (connection->forward == NULL && self != NULL) {
         connection->mode = (uint8_t)policy_mtls(self->policy, connection->to_port);
     }
-    return first[connection->mode];
+    switch ((enum mtls_mode)connection->mode) {
+    case MTLS_DISABLE:
+        return CONNECTION_AUTHORIZE;
+    case MTLS_PERMISSIVE:
+        return inbound_caller_has_sidecar(connection) ? CONNECTION_HEAR : CONNECTION_SNIFF;
+    default:
+        return CONNECTION_IDENTITY;
+    }
 }
 
 static int inbound_identity(struct connection *connection, struct failure *why)
@@ -148,39 +149,52 @@ static enum status inbound_peek(struct connection *connection, struct bytes *out
     return status;
 }
 
+/* What a permissive port makes of the client's first bytes; `all`: there will be no more. */
+static int inbound_judge_first(struct connection *connection, struct bytes first, bool all)
+{
+    struct sniff sniff;
+
+    sniff_bytes(first, &sniff);
+    if (sniff.kind == SNIFF_MORE && !all) {
+        connection_watch_network(connection, STREAM_READABLE);
+        return STEP_WAIT;
+    }
+    stream_interest(connection->network, 0);
+    return sniff.kind == SNIFF_TLS &&
+                   posture_is_mesh_alpn(bytes_make(sniff.protocols, sniff.protocols_len))
+               ? CONNECTION_IDENTITY
+               : CONNECTION_AUTHORIZE;
+}
+
 /*
- * A sidecar's ClientHello comes right behind its connection, but behind it all the same: an application
- * that greets at once would be heard before it, and the caller taken for one without TLS. So for a
- * moment the application is not even dialled.
+ * A permissive port, and a caller with a sidecar: what it says decides, and only that. Until it
+ * speaks the application is not even dialled, so nothing can be heard in its place.
  */
 static int inbound_hear(struct connection *connection, struct failure *why)
 {
     struct bytes first;
     bool all = false;
+    enum status status = inbound_peek(connection, &first, &all, why);
 
-    if (inbound_peek(connection, &first, &all, why) != STATUS_WAIT) {
-        return CONNECTION_SNIFF; /* which looks at the same, and judges it */
+    if (status == STATUS_WAIT) {
+        connection_watch_network(connection, STREAM_READABLE);
+        return STEP_WAIT;
     }
-    connection_watch_network(connection, STREAM_READABLE);
-    return STEP_WAIT;
-}
-
-static int inbound_hear_passed(struct connection *connection)
-{
-    (void)connection;
-    return CONNECTION_SNIFF;
+    if (status != STATUS_OK) {
+        return status == STATUS_CLOSED ? STEP_ENDS : STEP_FAIL(status);
+    }
+    return inbound_judge_first(connection, first, all);
 }
 
 /*
- * A permissive port: is it the mesh's TLS? A client that stays silent may be waiting for the
- * application to speak first (SMTP, MySQL): so where policy lets an anonymous caller in, the
- * application is dialled meanwhile, and whoever speaks first decides. Where it does not, a silent
- * client costs the application nothing.
+ * A permissive port, and any other caller: is it the mesh's TLS all the same? A client that stays
+ * silent may be waiting for the application to speak first (SMTP, MySQL): so where policy lets an
+ * anonymous caller in, the application is dialled at once, and whoever speaks first decides. Where it
+ * does not, a silent client costs the application nothing.
  */
 static int inbound_sniff(struct connection *connection, struct failure *why)
 {
     struct bytes first;
-    struct sniff sniff;
     bool all = false;
     enum status status = inbound_peek(connection, &first, &all, why);
 
@@ -205,20 +219,10 @@ static int inbound_sniff(struct connection *connection, struct failure *why)
         }
         return STEP_WAIT;
     }
-    sniff_bytes(first, &sniff);
     if (connection->app != NULL) {
         stream_interest(connection->app, 0); /* the client has spoken first */
     }
-    if (sniff.kind == SNIFF_MORE && !all) {
-        connection_watch_network(connection, STREAM_READABLE);
-        return STEP_WAIT;
-    }
-    stream_interest(connection->network, 0);
-    if (sniff.kind == SNIFF_TLS &&
-        posture_is_mesh_alpn(bytes_make(sniff.protocols, sniff.protocols_len))) {
-        return CONNECTION_IDENTITY;
-    }
-    return CONNECTION_AUTHORIZE;
+    return inbound_judge_first(connection, first, all);
 }
 
 static int inbound_handshake(struct connection *connection, struct failure *why)
@@ -252,7 +256,7 @@ static void inbound_take_newest_mesh(struct connection *connection)
 /* The verdict of policy, and of an explicit listener's only caller. */
 static enum status inbound_judge(struct connection *connection, struct failure *why)
 {
-    const struct snapshot_workload *self = inbound_self(connection);
+    const struct snapshot_workload *self = connection_self(connection);
     const struct tls_peer *peer = connection_peer(connection);
     struct decision decision;
     struct facts facts;
@@ -321,7 +325,7 @@ static int inbound_sniff_passed(struct connection *connection)
 
 static const struct connection_step inbound_steps[CONNECTION_STATES] = {
     [CONNECTION_IDENTITY] = {inbound_identity, LANE_LIMIT_IDENTITY, "inbound/no-identity", NULL},
-    [CONNECTION_HEAR] = {inbound_hear, LANE_LIMIT_HEAR, "inbound/silent", inbound_hear_passed},
+    [CONNECTION_HEAR] = {inbound_hear, LANE_LIMIT_HANDSHAKE, "inbound/silent-sidecar", NULL},
     [CONNECTION_SNIFF] = {inbound_sniff, LANE_LIMIT_SNIFF, "inbound/silent", inbound_sniff_passed},
     [CONNECTION_ADMIT] = {connection_admit, LANE_LIMIT_HANDSHAKE, "limit/handshakes", NULL},
     [CONNECTION_HANDSHAKE] = {inbound_handshake, LANE_LIMIT_HANDSHAKE, "inbound/handshake-late",

@@ -18,16 +18,12 @@
 #include "core/sidecar/proxy/turn.h"
 #include "core/trust/tls/slot.h"
 
-/* The wait LANE_LIMIT_HEAR: as long as a lost ClientHello takes to be sent again, and no setting. */
-#define LANE_HEAR_MS 400u
-
 /* The bounded waits of a connection. Indexes of lane_options.limit_ms. */
 enum lane_limit {
     LANE_NO_LIMIT,
     LANE_LIMIT_IDENTITY,  /* for the first certificate, or the first mesh */
-    LANE_LIMIT_HEAR,      /* for a client that speaks at once on a permissive port */
     LANE_LIMIT_SNIFF,     /* for the first bytes on a permissive port */
-    LANE_LIMIT_HANDSHAKE, /* for a place among the handshakes, and then for the peer, within TLS */
+    LANE_LIMIT_HANDSHAKE, /* for a sidecar's first bytes, for a place among the handshakes, then for TLS */
     LANE_LIMIT_DIAL,      /* for the application, or the peer's host */
     LANE_LIMITS,
 };

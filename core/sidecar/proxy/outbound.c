@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/sidecar/proxy/outbound.h"
 
+#include <string.h>
+
 #include "core/sidecar/capture/original_dst.h"
 #include "core/sidecar/proxy/canary.h"
 #include "core/sidecar/proxy/connection.h"
@@ -17,6 +19,45 @@ static const char *outbound_expected(const struct connection *connection)
     return connection->has_endpoint && connection->mode != MTLS_DISABLE
                ? connection->endpoint.workload->spiffe_id
                : NULL;
+}
+
+/* Does the mesh say of who is dialled that it asks for no certificate, and means it? */
+static bool outbound_takes_one_way(const struct connection *connection)
+{
+    const struct forward *forward = connection->forward;
+    const struct snapshot_workload *workload;
+    struct ip ip;
+
+    if (forward == NULL) {
+        return connection->endpoint.workload->one_way;
+    }
+    if (connection->lane->snapshot == NULL || address_is_unix(&forward->to)) {
+        return false;
+    }
+    ip = address_ip(&forward->to);
+    workload = snapshot_workload_at(connection->lane->snapshot, &ip);
+    return workload != NULL && workload->one_way &&
+           strcmp(workload->spiffe_id, forward->peer_id) == 0;
+}
+
+/*
+ * How to speak to the endpoint that was chosen. It may be ourselves, behind a service: nothing captures
+ * what we dial, so our application answers, which knows nothing of TLS.
+ */
+static void outbound_choose_mode(struct connection *connection)
+{
+    const struct snapshot_endpoint *endpoint = &connection->endpoint;
+
+    connection->mode = (uint8_t)endpoint->mtls;
+    connection->reason = "outbound/mesh";
+    if (endpoint->workload == connection_self(connection)) {
+        connection->mode = MTLS_DISABLE;
+        connection->reason = "outbound/own-application";
+    } else if (!endpoint->workload->has_sidecar) {
+        connection->reason = "outbound/no-sidecar";
+    } else if (endpoint->mtls == MTLS_DISABLE) {
+        connection->reason = "outbound/port-takes-no-tls";
+    }
 }
 
 /* An address that the mesh does not know: what this workload, or the mesh, says of such. */
@@ -67,9 +108,7 @@ static int outbound_route(struct connection *connection, struct failure *why)
     connection->endpoint = *snapshot_target_endpoint(&target, start);
     connection->has_endpoint = true;
     connection->num_endpoints = (uint16_t)target.num_endpoints;
-    connection->mode = (uint8_t)connection->endpoint.mtls;
-    connection->reason =
-        connection->mode == MTLS_DISABLE ? "outbound/port-takes-no-tls" : "outbound/mesh";
+    outbound_choose_mode(connection);
     return connection->mode == MTLS_DISABLE ? CONNECTION_DIAL : CONNECTION_IDENTITY;
 }
 
@@ -124,6 +163,9 @@ static int outbound_dial(struct connection *connection, struct failure *why)
         return CONNECTION_RELAY;
     }
     connection_secure(connection, TLS_CLIENT, outbound_expected(connection));
+    if (outbound_takes_one_way(connection)) {
+        tls_stream_take_one_way(connection->network);
+    }
     return CONNECTION_HANDSHAKE;
 }
 

@@ -11,7 +11,24 @@ enum metrics_label record_direction(const struct connection *connection)
 
 static enum metrics_label record_transport(const struct connection *connection)
 {
-    return connection->tls ? LABEL_MTLS : LABEL_PLAINTEXT;
+    const struct tls_peer *peer = connection_peer(connection);
+
+    if (!connection->tls) {
+        return LABEL_PLAINTEXT;
+    }
+    return peer != NULL && peer->one_way ? LABEL_ONE_WAY : LABEL_MTLS;
+}
+
+const char *record_transport_word(const struct connection *connection)
+{
+    switch (record_transport(connection)) {
+    case LABEL_PLAINTEXT:
+        return "plaintext";
+    case LABEL_ONE_WAY:
+        return "tls-one-way";
+    default:
+        return "mtls";
+    }
 }
 
 static enum metrics_label record_outcome(enum status status)
@@ -44,7 +61,7 @@ static void record_common(const struct connection *connection, struct json_write
     json_put_uint(json, "connection", connection->id);
     json_put_text(json, "direction",
                   connection_direction_word((enum connection_direction)connection->direction));
-    json_put_text(json, "transport", connection->tls ? "mtls" : "plaintext");
+    json_put_text(json, "transport", record_transport_word(connection));
     json_put_text(json, "source", address_print(&from, text));
     json_put_text(json, "destination", connection->to_port == 0 ? NULL : address_print(&to, text));
     json_put_text(json, "local_identity",

@@ -20,6 +20,12 @@ void record_end(struct connection *connection, enum status status, const struct 
 void record_handshake(struct connection *connection, enum status status, const char *reason);
 void record_dial(struct connection *connection, enum status status, const char *reason);
 
+/*
+ * record_transport_word is what its network side speaks: "mtls", "plaintext", or "tls-one-way" to a
+ * server that did not ask who we are.
+ */
+const char *record_transport_word(const struct connection *connection);
+
 /* record_direction is the metrics' label of its direction. */
 enum metrics_label record_direction(const struct connection *connection);
 

@@ -77,6 +77,7 @@ static const struct reason_verify_row {
     {"verify/chain-too-long", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
     {"verify/too-complex", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
     {"verify/eku", STATUS_PROTOCOL, SSL_AD_UNSUPPORTED_CERTIFICATE},
+    {"tls/not-mutual", STATUS_PROTOCOL, SSL_AD_HANDSHAKE_FAILURE},
     {"tls/peer-identity", STATUS_UNTRUSTED, SSL_AD_CERTIFICATE_UNKNOWN},
 };
 

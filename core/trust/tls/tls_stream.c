@@ -49,6 +49,7 @@ struct tls_stream {
     int flush_error;         /* errno of a flush that nobody was told of yet; 0: none */
     bool flooded;            /* by new keys */
     bool part;               /* the library holds a part of a record, and it is counted */
+    bool takes_one_way;      /* a server need not ask for our certificate */
     bool done;               /* handshake */
     bool ended;              /* we have said close_notify */
 };
@@ -71,11 +72,24 @@ static struct tls_stream *tls_stream_of(const struct stream *stream)
 
 /* ---- who is this peer ---- */
 
+/*
+ * Has the server asked for no certificate? In TLS 1.3 a CertificateRequest names the signatures that
+ * the server can verify, at least one; without it there are none. True during verification only.
+ * Source: RFC 8446 4.3.2.
+ */
+static bool tls_stream_is_one_way(const struct tls_stream *tls)
+{
+    const uint16_t *algorithms;
+
+    return !SSL_is_server(tls->ssl) && SSL_get0_peer_verify_algorithms(tls->ssl, &algorithms) == 0;
+}
+
 static void tls_stream_keep_peer(struct tls_stream *tls, const struct verified_peer *verified)
 {
     struct tls_peer *peer = memory_make(sizeof *peer + verified->id.len + 1u);
 
     peer->expires_at = verified->expires_at;
+    peer->one_way = tls_stream_is_one_way(tls);
     memcpy(peer->serial_hex, verified->serial_hex, sizeof peer->serial_hex);
     peer->trust_domain_len = verified->id.trust_domain_len;
     peer->id_len = verified->id.len;
@@ -105,6 +119,11 @@ static enum status tls_stream_judge(struct tls_stream *tls, const STACK_OF(CRYPT
     if (tls->expected_id != NULL && strcmp(tls->expected_id, verified.id.text) != 0) {
         return fail(why, STATUS_UNTRUSTED, "tls/peer-identity", "expected %s, the peer is %s",
                     tls->expected_id, verified.id.text);
+    }
+    if (tls_stream_is_one_way(tls) && !tls->takes_one_way) {
+        return fail(why, STATUS_PROTOCOL, "tls/not-mutual",
+                    "%s asks for no certificate, so it would not know who calls; if that is meant, "
+                    "the mesh says tls: one-way for it", verified.id.text);
     }
     tls_stream_keep_peer(tls, &verified);
     return STATUS_OK;
@@ -571,6 +590,14 @@ struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *sl
     memory_account_add(&tls_stream_slabs(tls)->account,
                        TLS_STREAM_COST_UP + TLS_STREAM_COST_HANDSHAKE);
     return &tls->stream;
+}
+
+void tls_stream_take_one_way(struct stream *stream)
+{
+    struct tls_stream *tls = tls_stream_of(stream);
+
+    assert(!SSL_is_server(tls->ssl) && !tls->done);
+    tls->takes_one_way = true;
 }
 
 const struct tls_peer *tls_stream_peer(const struct stream *stream)

@@ -34,6 +34,7 @@ enum tls_alert {
 struct tls_peer {
     int64_t expires_at; /* least notAfter of his chain, Unix s */
     char serial_hex[CERTIFICATE_SERIAL_HEX];
+    bool one_way;              /* a server that asked for no certificate: who we are it does not know */
     uint16_t trust_domain_len; /* bytes, from id + 9 */
     uint16_t id_len;           /* bytes */
     char id[];                 /* the SPIFFE ID, NUL-terminated */
@@ -60,12 +61,19 @@ struct stream *tls_stream_start(struct worker *worker, const struct tls_slot *sl
                                 const char *expected_id);
 
 /*
+ * tls_stream_take_one_way lets a server be that asks for no certificate of ours; without it such a one
+ * is refused. Before the handshake, TLS_CLIENT only.
+ */
+void tls_stream_take_one_way(struct stream *stream);
+
+/*
  * tls_stream_handshake goes as far as it can. STATUS_OK: the peer is verified; STATUS_WAIT: call again
  * at the next event (it sets the interest itself). Else the session is over; the peer was sent the
  * alert that fits, as far as the socket took it.
  *
  * STATUS_PROTOCOL   "tls/not-tls", "tls/version", "tls/no-certificate", "tls/closed-early",
- *                   "tls/protocol", "tls/group", and those of verify_peer()
+ *                   "tls/protocol", "tls/group", "tls/not-mutual" (a server that asks for no
+ *                   certificate of ours), and those of verify_peer()
  * STATUS_UNTRUSTED  "tls/peer-identity" (verified, but not the expected one), and verify_peer()'s
  * STATUS_DENIED     "peer/access-denied": the peer's policy refused us
  * STATUS_CLOSED     never; STATUS_IO as the stream below

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A captured inbound connection on a permissive port: who speaks first decides, and nobody's silence or
- * end keeps the loop turning. The kernel's answer about the destination is the test's (linked with
+ * A captured inbound connection on a permissive port: who calls decides whether the application is
+ * dialled before the client has spoken, who speaks first decides what is spoken, and nobody's silence
+ * or end keeps the loop turning. The kernel's answer about the destination is the test's (linked with
  * --wrap=original_dst_inbound); all else is real, on one loop.
  */
 #include "core/sidecar/proxy/inbound.h"
@@ -19,6 +20,8 @@
 SUITE(inbound, .timeout = 30);
 
 enum { INBOUND_A_WHILE_MS = 300 }; /* limits are looked at each 100 ms */
+
+static uint32_t inbound_rig_limit_ms = 1000; /* of every state; a test may change it */
 
 /* The linker puts this in the place of original_dst_inbound(). */
 enum status __wrap_original_dst_inbound(int fd, struct address *out_address, struct failure *why);
@@ -84,12 +87,16 @@ static uint64_t inbound_rig_wakes(struct inbound_rig *rig, uint64_t ms)
     return rig->turns - before;
 }
 
-static void inbound_rig_open(struct inbound_rig *rig, const char *policy)
+static void inbound_rig_open_from(struct inbound_rig *rig, const char *policy, uint8_t caller)
 {
     static const char head[] = "trustDomain: example.org\n"
                                "workloads:\n"
                                "- {name: pay, namespace: shop, serviceAccount: pay,\n"
                                "   addresses: [127.0.0.1], labels: {app: pay}}\n"
+                               "- {name: web, namespace: shop, serviceAccount: web,\n"
+                               "   addresses: [127.0.0.2]}\n"
+                               "- {name: old, namespace: shop, serviceAccount: old,\n"
+                               "   addresses: [127.0.0.3], transport: none}\n"
                                "---\n"
                                "apiVersion: security.istio.io/v1\n"
                                "kind: PeerAuthentication\n"
@@ -101,7 +108,8 @@ static void inbound_rig_open(struct inbound_rig *rig, const char *policy)
     struct failure why = {0};
     struct ip ip = ip_of_v4((const uint8_t[]){127, 0, 0, 1});
     struct address any = address_of_ip(&ip, 0);
-    struct address peer;
+    struct ip from = ip_of_v4((const uint8_t[]){127, 0, 0, caller});
+    struct address peer = address_of_ip(&from, 40000);
     int pair[2];
 
     *rig = (struct inbound_rig){.app = -1};
@@ -114,7 +122,7 @@ static void inbound_rig_open(struct inbound_rig *rig, const char *policy)
     inbound_rig_destination = address_local(rig->listening);
     rig->options = (struct lane_options){.workload = "shop/pay", .has_mesh = true};
     for (int i = 0; i < LANE_LIMITS; i++) {
-        rig->options.limit_ms[i] = i == LANE_LIMIT_HEAR ? 1 : 1000;
+        rig->options.limit_ms[i] = inbound_rig_limit_ms;
     }
     worker_init_main(&rig->worker);
     (void)uv_check_init(&rig->worker.loop, &rig->check);
@@ -125,8 +133,15 @@ static void inbound_rig_open(struct inbound_rig *rig, const char *policy)
     lane_take_snapshot(&rig->lane, mesh);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     rig->client = pair[0];
-    peer = any;
     inbound_accepted(&rig->lane, pair[1], &peer);
+}
+
+/* Who calls: a workload with a sidecar, one without, or somebody whom the mesh does not know. */
+enum { INBOUND_SIDECAR = 2, INBOUND_NO_SIDECAR = 3, INBOUND_STRANGER = 9 };
+
+static void inbound_rig_open(struct inbound_rig *rig, const char *policy)
+{
+    inbound_rig_open_from(rig, policy, INBOUND_STRANGER);
 }
 
 static unsigned inbound_rig_live(struct inbound_rig *rig)
@@ -170,6 +185,93 @@ static const char inbound_only_mesh[] =
     "kind: AuthorizationPolicy\n"
     "metadata: {name: only, namespace: shop}\n"
     "spec: {rules: [{from: [{source: {principals: [\"*\"]}}]}]}\n";
+
+/* Dialled within the call that took the connection: no timer, no turn of the loop, no byte of the client. */
+Test(inbound, who_has_no_sidecar_has_the_application_dialled_at_once)
+{
+    static const uint8_t callers[] = {INBOUND_STRANGER, INBOUND_NO_SIDECAR};
+
+    for (size_t i = 0; i < sizeof callers; i++) {
+        struct inbound_rig rig;
+
+        inbound_rig_open_from(&rig, "", callers[i]);
+        rig.app = accept(rig.listening, NULL, NULL);
+        cr_assert_geq(rig.app, 0, "caller 127.0.0.%u", callers[i]);
+        inbound_rig_say(rig.app, "220 ready\r\n");
+        inbound_rig_hear(&rig, rig.client, "220 ready\r\n");
+        inbound_rig_close(&rig);
+    }
+}
+
+static bool inbound_rig_has(struct inbound_rig *rig, enum connection_state state)
+{
+    return !list_is_empty(&rig->lane.table.lists[CONNECTION_INBOUND][state]);
+}
+
+Test(inbound, I23_a_silent_caller_with_a_sidecar_is_no_plaintext_and_is_refused_at_the_limit)
+{
+    struct inbound_rig rig;
+    char byte;
+
+    inbound_rig_limit_ms = 5000;
+    inbound_rig_open_from(&rig, "", INBOUND_SIDECAR);
+    inbound_rig_run(&rig, 700);
+    cr_assert_lt(rig.app, 0, "the application must not be dialled for a silent sidecar");
+    cr_assert_eq(inbound_rig_live(&rig), 1);
+    cr_assert_lt(inbound_rig_wakes(&rig, 100), 20);
+    for (int i = 0; i < 400 && inbound_rig_live(&rig) > 0; i++) {
+        inbound_rig_run(&rig, 50);
+    }
+    cr_assert_eq(inbound_rig_live(&rig), 0);
+    cr_assert_eq(read(rig.client, &byte, 1), 0);
+    cr_assert_lt(rig.app, 0);
+    cr_assert_eq(accept(rig.listening, NULL, NULL), -1);
+    inbound_rig_close(&rig);
+}
+
+Test(inbound, I23_a_callers_hello_that_comes_late_and_in_pieces_is_still_a_hello)
+{
+    /* The head of a ClientHello, whole but for its extensions; none is of ours without an ALPN. */
+    static const char head[] = "\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03";
+    struct inbound_rig rig;
+
+    inbound_rig_limit_ms = 20000;
+    inbound_rig_open_from(&rig, "", INBOUND_SIDECAR);
+    inbound_rig_run(&rig, 500);
+    cr_assert_eq(write(rig.client, head, 3), 3);
+    inbound_rig_run(&rig, 100);
+    cr_assert_eq(write(rig.client, head + 3, sizeof head - 4), (ssize_t)sizeof head - 4);
+    inbound_rig_run(&rig, 100);
+    cr_assert(inbound_rig_has(&rig, CONNECTION_HEAR));
+    cr_assert_lt(rig.app, 0);
+    inbound_rig_close(&rig);
+}
+
+Test(inbound, a_caller_with_a_sidecar_that_speaks_plainly_is_judged_as_anybody)
+{
+    struct inbound_rig rig;
+
+    inbound_rig_limit_ms = 20000;
+    inbound_rig_open_from(&rig, "", INBOUND_SIDECAR);
+    inbound_rig_run(&rig, 500);
+    inbound_rig_say(rig.client, "GET / HTTP/1.0\r\n\r\n");
+    inbound_rig_run(&rig, INBOUND_A_WHILE_MS);
+    cr_assert_geq(rig.app, 0);
+    inbound_rig_hear(&rig, rig.app, "GET / HTTP/1.0\r\n\r\n");
+    inbound_rig_close(&rig);
+}
+
+Test(inbound, I23_a_caller_with_a_sidecar_that_leaves_silently_costs_the_application_nothing)
+{
+    struct inbound_rig rig;
+
+    inbound_rig_open_from(&rig, "", INBOUND_SIDECAR);
+    cr_assert_eq(shutdown(rig.client, SHUT_WR), 0);
+    inbound_rig_run(&rig, INBOUND_A_WHILE_MS);
+    cr_assert_eq(inbound_rig_live(&rig), 0);
+    cr_assert_lt(rig.app, 0);
+    inbound_rig_close(&rig);
+}
 
 Test(inbound, a_client_that_speaks_plainly_is_heard)
 {

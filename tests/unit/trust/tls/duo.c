@@ -208,7 +208,9 @@ void duo_raw_open(struct duo_raw *raw, struct duo *duo, struct stream *stream,
     raw->library = SSL_CTX_new(TLS_with_buffers_method());
     cr_assert(SSL_CTX_set_min_proto_version(raw->library, manner->least) == 1 &&
               SSL_CTX_set_max_proto_version(raw->library, manner->most) == 1);
-    SSL_CTX_set_custom_verify(raw->library, SSL_VERIFY_PEER, duo_raw_trust);
+    SSL_CTX_set_custom_verify(raw->library,
+                              manner->asks_nothing ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                              duo_raw_trust);
     (void)SSL_CTX_set_session_cache_mode(raw->library, SSL_SESS_CACHE_BOTH);
     SSL_CTX_sess_set_new_cb(raw->library, duo_raw_session);
     duo_raw_show(raw, manner);

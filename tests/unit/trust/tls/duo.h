@@ -69,6 +69,7 @@ struct duo_raw_manner {
     const struct bytes *chain;  /* what it shows */
     size_t num_certs;           /* 0: nothing */
     uint16_t least, most;       /* versions of TLS */
+    bool asks_nothing;          /* as a server: no CertificateRequest */
 };
 
 /* duo_raw_open makes one at the far end of `stream`, which it then owns. */

@@ -111,6 +111,7 @@ Test(reason, every_refusal_of_verification_has_its_alert)
         {"verify/signature", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
         {"verify/not-a-ca", STATUS_UNTRUSTED, SSL_AD_UNKNOWN_CA},
         {"verify/authority-id", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
+        {"tls/not-mutual", STATUS_PROTOCOL, SSL_AD_HANDSHAKE_FAILURE},
         {"verify/path-length", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
         {"verify/name-constraint", STATUS_UNTRUSTED, SSL_AD_BAD_CERTIFICATE},
         {"verify/chain-too-long", STATUS_LIMIT, SSL_AD_BAD_CERTIFICATE},
