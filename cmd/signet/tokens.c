@@ -79,14 +79,12 @@ static enum status tokens_put_end(struct json_writer *json, const struct tokens_
 /* CIDRs with commas between them. */
 static enum status tokens_put_from(struct json_writer *json, const char *from, struct failure *why)
 {
-    struct bytes rest = bytes_of(from);
-    bool more = true;
+    const char *at = from;
 
     json_open_array(json, "from");
-    while (more) {
-        const uint8_t *comma = memchr(rest.at, ',', rest.len);
-        size_t len = comma == NULL ? rest.len : (size_t)(comma - rest.at);
-        struct bytes one = bytes_make(rest.at, len);
+    while (at != NULL) {
+        const char *comma = strchr(at, ',');
+        struct bytes one = bytes_make(at, comma == NULL ? strlen(at) : (size_t)(comma - at));
         struct ip_block block;
         char text[IP_BLOCK_TEXT_MAX];
 
@@ -97,8 +95,7 @@ static enum status tokens_put_from(struct json_writer *json, const char *from, s
         }
         ip_block_print(&block, text);
         json_put_text(json, NULL, text);
-        more = comma != NULL;
-        rest = bytes_skip(rest, one.len + (more ? 1 : 0));
+        at = comma == NULL ? NULL : comma + 1;
     }
     json_close_array(json);
     return STATUS_OK;

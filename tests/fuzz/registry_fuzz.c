@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The registry's parsers: an entries file, and the records of entries and tokens. The first byte says
+ * The registry's parsers: an entries file, and the records of entries, tokens and their uses. The first byte says
  * which; what was read from a record must be written again and read back the same.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/control/registry/entry_file.h"
-#include "core/control/registry/token.h"
+#include "core/control/registry/token_use.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
@@ -53,6 +53,23 @@ static void registry_fuzz_token(struct bytes record)
                        token.num_used <= token.uses && token.num_from == same.num_from);
 }
 
+static void registry_fuzz_use(struct bytes record)
+{
+    CLEARED(buffer) again = {0};
+    struct token_use_record use;
+    struct token_use_record same;
+    struct failure why = {0};
+
+    if (token_use_decode(record, &use, &why) != STATUS_OK) {
+        registry_fuzz_must(why.reason != NULL);
+        return;
+    }
+    token_use_encode(&use, &again);
+    registry_fuzz_must(token_use_decode(buffer_bytes(&again), &same, &why) == STATUS_OK);
+    registry_fuzz_must(use.number == same.number && use.ended == same.ended &&
+                       digest_equal(&use.process, &same.process));
+}
+
 static void registry_fuzz_file(struct bytes text)
 {
     CLEARED(entry_file) file = {0};
@@ -83,6 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         break;
     case 't':
         registry_fuzz_token(rest);
+        break;
+    case 'u':
+        registry_fuzz_use(rest);
         break;
     default:
         registry_fuzz_file(bytes_make(at, len));

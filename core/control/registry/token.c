@@ -163,8 +163,9 @@ static enum status token_store(struct store *store, void *user, struct failure *
 static enum status token_check_order(const struct token_order *order, struct failure *why)
 {
     if (order->life_s < TOKEN_LIFE_MIN_S || order->life_s > TOKEN_LIFE_MAX_S) {
-        return fail(why, STATUS_CONFIG, "token/life", "a token lives %d s to %d days, not %lld s",
-                    TOKEN_LIFE_MIN_S, TOKEN_LIFE_MAX_S / (24 * 3600), (long long)order->life_s);
+        return fail(why, STATUS_CONFIG, "token/life",
+                    "a token lives at least a second and at most a year, not %lld days",
+                    (long long)(order->life_s / (24 * 3600)));
     }
     if (order->uses > TOKEN_USES_MAX) {
         return fail(why, STATUS_CONFIG, "token/uses", "a token has 1 to %d uses, not %u",

@@ -15,14 +15,6 @@ enum token_use_tag {
     TOKEN_USE_TAG_ENDED,
 };
 
-/* What is stored of one use; its key is in the store's key. */
-struct token_use_record {
-    int64_t number;        /* 1, 2, … in the order of use */
-    int64_t used_at;       /* Unix s */
-    struct digest process; /* zero: the process said nothing of itself */
-    int64_t ended;         /* 1: its instance has renewed */
-};
-
 struct token_use_key {
     char text[8 + TOKEN_ID_SIZE + 2 * DIGEST_LEN];
 };
@@ -40,16 +32,21 @@ static struct bytes token_use_key_of(struct token_use_key *out, const char *id,
     return bytes_of(out->text);
 }
 
+void token_use_encode(const struct token_use_record *use, struct buffer *out_record)
+{
+    record_begin(out_record);
+    record_add_number(out_record, TOKEN_USE_TAG_NUMBER, use->number);
+    record_add_number(out_record, TOKEN_USE_TAG_AT, use->used_at);
+    record_add(out_record, TOKEN_USE_TAG_PROCESS, digest_bytes(&use->process));
+    record_add_number(out_record, TOKEN_USE_TAG_ENDED, use->ended);
+}
+
 static enum status token_use_write(struct store *store, struct bytes key,
                                    const struct token_use_record *use, struct failure *why)
 {
     CLEARED(buffer) record = {0};
 
-    record_begin(&record);
-    record_add_number(&record, TOKEN_USE_TAG_NUMBER, use->number);
-    record_add_number(&record, TOKEN_USE_TAG_AT, use->used_at);
-    record_add(&record, TOKEN_USE_TAG_PROCESS, digest_bytes(&use->process));
-    record_add_number(&record, TOKEN_USE_TAG_ENDED, use->ended);
+    token_use_encode(use, &record);
     return store_put(store, key, buffer_bytes(&record), why);
 }
 
@@ -74,8 +71,8 @@ static enum status token_use_read_field(const struct record_field *field,
     }
 }
 
-static enum status token_use_decode(struct bytes record, struct token_use_record *out_use,
-                                    struct failure *why)
+enum status token_use_decode(struct bytes record, struct token_use_record *out_use,
+                             struct failure *why)
 {
     struct token_use_record use = {0};
     struct record_field field = {0};
@@ -89,7 +86,7 @@ static enum status token_use_decode(struct bytes record, struct token_use_record
     if (status != STATUS_CLOSED) {
         return status;
     }
-    if (use.number < 1 || use.number > TOKEN_USES_MAX) {
+    if (use.number < 1 || use.number > TOKEN_USES_MAX || use.ended < 0 || use.ended > 1) {
         return fail(why, STATUS_PROTOCOL, "token/record", "use %lld is out of range",
                     (long long)use.number);
     }
@@ -137,7 +134,9 @@ static enum status token_use_find(struct store *store, const struct token_shown 
     if (status == STATUS_NOT_FOUND ||
         (status == STATUS_OK && !digest_equal(&token.hash, &hash))) {
         return fail(why, STATUS_UNTRUSTED, "bootstrap/token-unknown",
-                    "token %s is not known here: never made, withdrawn, or ended long ago", id);
+                    "token %s is not known here: never made, withdrawn (with its entry, perhaps), "
+                    "or ended long ago; `signet token create` makes another",
+                    id);
     }
     TRY(status);
     *out_token = token;

@@ -35,6 +35,14 @@ struct token_use {
     bool second_key; /* the same process has spent a use with another key before (I7) */
 };
 
+/* What is stored of one use; its public key is in the store's key. */
+struct token_use_record {
+    int64_t number;        /* 1, 2, … in the order of use */
+    int64_t used_at;       /* Unix s */
+    struct digest process; /* as in struct token_shown */
+    int64_t ended;         /* 1: its instance has renewed; else 0 */
+};
+
 /*
  * token_redeem uses a token once for `shown->key`, or finds the use that this key has. What it changes
  * holds when the transaction commits, and only then.
@@ -61,5 +69,13 @@ enum status token_use_end(struct store *store, const char *token_id, const struc
 /* token_use_forget_all forgets the uses of a token that goes. */
 enum status token_use_forget_all(struct store *store, const char *token_id,
                                  struct failure *why) MUST_USE;
+
+/*
+ * token_use_encode writes the record of a use; token_use_decode reads it. Pure.
+ * STATUS_PROTOCOL "record/…", "token/record".
+ */
+void token_use_encode(const struct token_use_record *use, struct buffer *out_record);
+enum status token_use_decode(struct bytes record, struct token_use_record *out_use,
+                             struct failure *why) MUST_USE;
 
 #endif

@@ -77,8 +77,9 @@ static enum status operators_read_life(const struct json_value *top, struct toke
     int64_t life_s = 0;
     int64_t until = 0;
 
-    TRY(operators_optional_number(top, "life_s", TOKEN_LIFE_MAX_S, &life_s, why));
-    TRY(operators_optional_number(top, "until", INT64_MAX / 2, &until, why));
+    /* Only what arithmetic bears: token_create() says what a token's life may be. */
+    TRY(operators_optional_number(top, "life_s", INT64_MAX / 4, &life_s, why));
+    TRY(operators_optional_number(top, "until", INT64_MAX / 4, &until, why));
     if (life_s != 0 && until != 0) {
         return fail(why, STATUS_CONFIG, "token/life", "life_s or until, not both");
     }

@@ -460,6 +460,50 @@ Test(token, is_swept_a_day_after_its_end_and_withdrawn_by_its_id)
     place_clear(&place);
 }
 
+struct token_record_refusal {
+    bool is_use;
+    uint8_t at[24];
+    size_t len;
+    char reason[24];
+};
+
+ParameterizedTestParameters(token, refuses_records)
+{
+    static struct token_record_refusal cases[] = {
+        {false, {0}, 0, "record/version"},
+        {false, {1}, 1, "token/record"},
+        {false, {1, 1, 0, 1, 9}, 5, "token/record"},                          /* no digest */
+        {false, {1, 7, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0}, 12, "token/record"},    /* no uses at all */
+        {false, {1, 7, 0, 8, 0, 0, 0, 0, 0, 0, 39, 17}, 12, "token/record"},  /* 10001 uses */
+        {false, {1, 8, 0, 8, 255, 0, 0, 0, 0, 0, 0, 0}, 12, "token/record"},  /* less than none */
+        {false, {1, 9, 0, 0}, 4, "token/record"},                             /* no block */
+        {false, {1, 9, 0, 2, 1, 2}, 6, "token/record"},                       /* half a block */
+        {false, {1, 9, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 129}, 21,
+         "token/record"},
+        {true, {2}, 1, "record/version"},
+        {true, {1}, 1, "token/record"},
+        {true, {1, 1, 0, 1, 1}, 5, "record/number"},
+        {true, {1, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0}, 12, "token/record"},
+        {true, {1, 1, 0, 8, 0, 0, 0, 0, 0, 0, 39, 17}, 12, "token/record"},
+        {true, {1, 3, 0, 1, 1}, 5, "token/record"},
+        {true, {1, 4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 2}, 12, "token/record"},
+    };
+    return cr_make_param_array(struct token_record_refusal, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct token_record_refusal *given, token, refuses_records)
+{
+    struct bytes record = bytes_make(given->at, given->len);
+    struct token_use_record use;
+    struct token token;
+    struct failure why = {0};
+
+    cr_assert_neq(given->is_use ? token_use_decode(record, &use, &why)
+                                : token_decode(record, &token, &why),
+                  STATUS_OK);
+    cr_assert_str_eq(why.reason, given->reason, "%s", why.detail);
+}
+
 /* --- many at once ------------------------------------------------------------------------------- */
 
 #define RUNNERS 20

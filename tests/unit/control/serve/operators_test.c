@@ -188,6 +188,7 @@ ParameterizedTestParameters(operators, refuses)
         {"/tokens", "{\"entry\":\"nobody\"}", 404, "entry/unknown"},
         {"/tokens", "{\"entry\":\"web\",\"life_s\":0}", 400, "json/range"},
         {"/tokens", "{\"entry\":\"web\",\"life_s\":\"1\"}", 400, "json/type"},
+        {"/tokens", "{\"entry\":\"web\",\"life_s\":31622401}", 400, "token/life"},
         {"/tokens", "{\"entry\":\"web\",\"uses\":0}", 400, "json/range"},
         {"/tokens", "{\"entry\":\"web\",\"uses\":10001}", 400, "json/range"},
         {"/tokens", "{\"entry\":\"web\",\"until\":1000}", 400, "token/life"},
