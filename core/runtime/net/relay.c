@@ -166,7 +166,7 @@ static bool relay_may_end(const struct relay *relay, const struct relay_way *way
     return way->from->cut &&
            (way->from_ended ||
             (relay_held(relay) == 0 &&
-             worker_now_ms(relay->worker) - relay->moved_ms >= RELAY_QUIET_MS));
+             worker_now_ms(relay->worker) >= relay->moved_ms + RELAY_QUIET_MS));
 }
 
 /* Moves what there is. STATUS_OK, STATUS_WAIT, or the failure of a side. */

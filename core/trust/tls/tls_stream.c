@@ -394,6 +394,7 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
     if (tls->flush_error != 0) {
         return fail_os(why, tls->flush_error, "tcp/reset", "writing");
     }
+    stream->cut = false;
     do { /* once more when it was no whole record: the rest of it may be there */
         tls_pipe_begin(&tls->pipe, &call, tls_stream_in_room(tls, room));
         answer = tls_stream_open(tls, into, room, &got, &drained);

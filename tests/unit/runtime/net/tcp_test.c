@@ -219,6 +219,28 @@ Test(tcp, a_reset_is_told_and_read_even_after_an_end)
     tcp_rig_end(&rig);
 }
 
+Test(tcp, an_urgent_byte_hides_no_reset_and_keeps_no_loop_turning)
+{
+    struct linger at_once = {.l_onoff = 1};
+    struct tcp_rig rig;
+    struct failure why = {0};
+    size_t len = 0;
+
+    tcp_rig_open(&rig);
+    stream_interest(rig.stream, STREAM_ERRORS);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(send(rig.far, "!", 1, MSG_OOB), 1);
+        cr_assert_eq(tcp_rig_turns(&rig, 10), 0, "nobody asked for it");
+    }
+    cr_assert_eq(setsockopt(rig.far, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    cr_assert_eq(close(rig.far), 0);
+    rig.far = -1;
+    tcp_rig_wait(&rig);
+    cr_assert_eq(tcp_rig_read(&rig, &len, &why), STATUS_IO);
+    cr_assert_str_eq(why.reason, "tcp/reset");
+    tcp_rig_end(&rig);
+}
+
 Test(tcp, closing_with_reset_resets_the_peer)
 {
     struct tcp_rig rig;
