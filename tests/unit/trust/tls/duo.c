@@ -8,6 +8,8 @@
 
 enum { DUO_TURNS = 200000 };
 
+uint32_t duo_records_per_key;
+
 static void duo_ready(void *user, unsigned events)
 {
     struct duo_end *end = user;
@@ -49,6 +51,8 @@ static void duo_init(struct duo *duo)
     static const char *const ids[2] = {DUO_CLIENT_ID, DUO_SERVER_ID};
     struct posture posture = posture_default();
 
+    posture.records_per_key =
+        duo_records_per_key == 0 ? posture.records_per_key : duo_records_per_key;
     *duo = (struct duo){0};
     worker_init_main(&duo->worker);
     duo->root = test_ca_root("example.org");

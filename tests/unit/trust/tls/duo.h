@@ -35,6 +35,9 @@ struct duo {
     struct stream *lower[2];  /* borrowed by the ends */
 };
 
+/* Records that our sessions seal with one key; 0, as at the start: as many as the posture says. */
+extern uint32_t duo_records_per_key;
+
 /* duo_open makes both sessions; the client expects `expected_id` (NULL: anybody). */
 void duo_open(struct duo *duo, const struct memory_stream_plan *plan, const char *expected_id);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/trust/tls/update_rate.h"
 #include "tests/support/suite.h"
 #include "tests/unit/trust/tls/duo.h"
 
@@ -400,6 +401,76 @@ Test(tls_stream, key_updates_without_end_are_refused)
     cr_assert_eq(status, STATUS_PROTOCOL);
     duo_raw_close(&raw);
     duo_close(&duo);
+}
+
+/* One update, and a byte of the application behind it. */
+static enum status tls_update(struct duo *duo, struct duo_raw *raw, struct failure *why)
+{
+    size_t len = 0;
+
+    cr_assert_eq(SSL_key_update(raw->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    cr_assert_eq(SSL_write(raw->ssl, "x", 1), 1);
+    duo_raw_flush(raw);
+    tls_turns(duo, 2);
+    return tls_read(duo, 1, &len, why);
+}
+
+Test(tls_stream, key_updates_with_bytes_between_them_are_limited_by_rate)
+{
+    struct failure why = {0};
+    struct duo_raw raw;
+    struct duo duo;
+    enum status status = STATUS_OK;
+    int updates = 0;
+
+    tls_against(TLS_SERVER, false, TLS1_3_VERSION, &duo, &raw);
+    while (updates < 1000 && status == STATUS_OK) {
+        status = tls_update(&duo, &raw, &why);
+        updates++;
+    }
+    cr_assert_eq(status, STATUS_PROTOCOL, "%d updates were taken", updates);
+    cr_assert_str_eq(why.reason, "tls/key-updates");
+    cr_assert_gt(updates, UPDATE_RATE_BURST);
+    tls_turns(&duo, 2);
+    cr_assert_eq(raw.alert, SSL_AD_UNEXPECTED_MESSAGE, "and it is told");
+    duo_raw_close(&raw);
+    duo_close(&duo);
+}
+
+Test(tls_stream, one_key_update_a_second_may_go_on_for_ever)
+{
+    struct update_rate rate = {0};
+    uint64_t now_ms = 5;
+
+    for (unsigned i = 0; i < UPDATE_RATE_BURST; i++) {
+        cr_assert(update_rate_allows(&rate, now_ms));
+    }
+    cr_assert(!update_rate_allows(&rate, now_ms));
+    for (int i = 0; i < 100000; i++) {
+        now_ms += 1000;
+        cr_assert(update_rate_allows(&rate, now_ms));
+        cr_assert(!update_rate_allows(&rate, now_ms + 998));
+    }
+    cr_assert(update_rate_allows(&rate, now_ms + 3600000));
+}
+
+Test(tls_stream, our_own_key_is_renewed_before_it_has_sealed_too_much)
+{
+    struct duo_raw raw;
+    struct duo duo;
+    size_t len = 0;
+
+    duo_records_per_key = 4;
+    tls_against(TLS_SERVER, false, TLS1_3_VERSION, &duo, &raw);
+    for (size_t round = 1; round <= 50; round++) {
+        cr_assert_eq(stream_write(duo.ends[1].stream, bytes_of("hello"), &len, NULL), STATUS_OK);
+        tls_turns(&duo, 2);
+        cr_assert_eq(raw.received, 5 * round);
+        cr_assert_leq(SSL_get_read_sequence(raw.ssl), 4, "after %zu records", round);
+    }
+    duo_raw_close(&raw);
+    duo_close(&duo);
+    duo_records_per_key = 0;
 }
 
 Test(tls_stream, bytes_right_behind_the_handshake_are_not_lost)
