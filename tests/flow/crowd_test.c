@@ -238,6 +238,21 @@ Test(crowd, a_thousand_pushes_leave_nothing_behind_under_connections_that_live)
     proxy_rig_close(&rig);
 }
 
+Test(crowd, bytes_are_counted_while_a_connection_lives)
+{
+    struct proxy_rig rig;
+    int fd;
+
+    proxy_rig_open(&rig, &(struct proxy_rig_plan){0});
+    fd = crowd_live(&rig);
+    cr_assert_eq(metrics_read(METRIC_BYTES, LABEL_OUTBOUND, LABEL_SENT), 5);
+    cr_assert_eq(metrics_read(METRIC_BYTES, LABEL_OUTBOUND, LABEL_RECEIVED), 5);
+    (void)close(fd);
+    cr_assert(proxy_rig_idle(&rig));
+    cr_assert_eq(metrics_read(METRIC_BYTES, LABEL_INBOUND, LABEL_SENT), 5, "and once only");
+    proxy_rig_close(&rig);
+}
+
 /* ---- the list of them ---- */
 
 /* Reads one page; adds how often each connection was in it to `seen` by its number. */
@@ -313,7 +328,7 @@ Test(crowd, idle_connections_end_in_order_and_busy_ones_stay)
     idle = crowd_live(&rig);
     busy = crowd_live(&rig);
     for (int i = 0; i < 10; i++) {
-        proxy_end_idle(rig.proxy, UINT64_MAX); /* only looked at */
+        proxy_end_idle(rig.proxy, 5000);
         proxy_rig_turns(&rig, 50);
         proxy_rig_send(busy, "hello", 5);
         cr_assert_eq(recv(busy, back, 5, MSG_WAITALL), 5);

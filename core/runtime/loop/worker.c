@@ -157,6 +157,13 @@ static void worker_quota_seen(const char *folder, void *user)
     }
 }
 
+unsigned worker_count_of(unsigned quota, unsigned cpus)
+{
+    unsigned most = quota > 0 ? quota : WORKER_UNLIMITED_MAX;
+
+    return most < cpus ? most : cpus;
+}
+
 unsigned worker_count_default(void)
 {
     cpu_set_t allowed;
@@ -167,5 +174,5 @@ unsigned worker_count_default(void)
     if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0) {
         cpus = (unsigned)CPU_COUNT(&allowed);
     }
-    return quota > 0 && quota < cpus ? quota : cpus;
+    return worker_count_of(quota, cpus);
 }

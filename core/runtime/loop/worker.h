@@ -65,8 +65,13 @@ struct worker *worker_of(uv_loop_t *loop);
 /*
  * worker_count_default is how many workers this process should have: the cgroup's CPU quota rounded
  * up (cgroup v2 cpu.max, v1 cpu.cfs_quota_us, our own group and its parents), never more than the
- * CPUs we may run on, at least 1.
+ * CPUs we may run on, at least 1. Where there is no quota, at most WORKER_UNLIMITED_MAX: a sidecar on a
+ * machine of a hundred cores must not hold a hundred threads.
  */
+#define WORKER_UNLIMITED_MAX 4u
 unsigned worker_count_default(void);
+
+/* worker_count_of is that for a quota in CPUs (0: none) and so many CPUs (at least 1). Pure. */
+unsigned worker_count_of(unsigned quota, unsigned cpus);
 
 #endif

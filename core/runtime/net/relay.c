@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/runtime/net/relay.h"
 
+#include "core/runtime/telemetry/metrics.h"
+
 /* ---- what one way keeps ---- */
 
 static bool relay_is_stalled(const struct relay_way *way)
@@ -37,7 +39,12 @@ static enum status relay_keep(struct relay *relay, struct relay_way *way, struct
 /* Bytes went on: somebody looks some seconds later whether they arrived. */
 static void relay_moved(struct relay *relay, struct relay_way *way, size_t sent)
 {
+    _Atomic int64_t *counted = relay->counted[way - relay->way];
+
     way->bytes += sent;
+    if (counted != NULL) {
+        metrics_count(counted, sent);
+    }
     if (sent > 0) {
         relay->moved_ms = worker_now_ms(relay->worker);
         rounds_join(&relay->worker->rounds, &relay->round);
@@ -351,6 +358,7 @@ void relay_start(struct relay *relay, struct worker *worker, struct stream *a, s
 {
     *relay = (struct relay){.worker = worker,
                             .done = done,
+                            .counted = {relay->counted[0], relay->counted[1]},
                             .round.look = relay_look,
                             .moved_ms = worker_now_ms(worker),
                             .silence_ms = RELAY_SILENCE_MS};

@@ -46,6 +46,7 @@ struct relay_way {
 struct relay {
     struct worker *worker;   /* borrowed */
     struct relay_way way[2]; /* 0: a to b, 1: b to a */
+    _Atomic int64_t *counted[2]; /* metrics_counter() of each way, set before the start; NULL: none */
     /* The relay is over: `status` is STATUS_OK when both sides ended in order, else `why` says which. */
     void (*done)(struct relay *relay, enum status status, const struct failure *why);
     struct round round;   /* joined while bytes may be on their way */
@@ -55,9 +56,9 @@ struct relay {
 };
 
 /*
- * relay_start takes over the events of both streams, which stay their owner's and must outlive the
- * relay. It pumps at once what is there; done() comes exactly once, from the loop or from inside
- * this call. `relay` is embedded in the owner.
+ * relay_start, of a relay that is zeroed but for `counted`, takes over the events of both streams,
+ * which stay their owner's and must outlive the relay. It pumps at once what is there; done() comes
+ * exactly once, from the loop or from inside this call. `relay` is embedded in the owner.
  */
 void relay_start(struct relay *relay, struct worker *worker, struct stream *a, struct stream *b,
                  void (*done)(struct relay *relay, enum status status, const struct failure *why));

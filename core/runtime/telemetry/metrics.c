@@ -215,6 +215,22 @@ void metrics_add(unsigned shard, enum metric metric, enum metrics_label a, enum 
     metrics_add_cell(shard, metrics_cell(metric, a, b), (int64_t)amount);
 }
 
+_Atomic int64_t *metrics_counter(unsigned shard, enum metric metric, enum metrics_label a,
+                                 enum metrics_label b)
+{
+    metrics_prepare();
+    assert(metrics_rows[metric].kind == METRICS_COUNTER && !metrics_rows[metric].reasons);
+    return &metrics_shard_of(shard)->cells[metrics_cell(metric, a, b)];
+}
+
+void metrics_count(_Atomic int64_t *counter, uint64_t amount)
+{
+    /* The worker is the only writer of its shard: no locked instruction is needed. */
+    atomic_store_explicit(counter,
+                          atomic_load_explicit(counter, memory_order_relaxed) + (int64_t)amount,
+                          memory_order_relaxed);
+}
+
 void metrics_add_reason(unsigned shard, enum metric metric, enum metrics_label a,
                         enum metrics_label b, const char *reason, uint64_t amount)
 {

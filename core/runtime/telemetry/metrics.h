@@ -17,6 +17,7 @@
 #ifndef SIGNET_CORE_RUNTIME_TELEMETRY_METRICS_H
 #define SIGNET_CORE_RUNTIME_TELEMETRY_METRICS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "core/runtime/base/buffer.h"
@@ -56,6 +57,14 @@ enum metric {
  */
 void metrics_add(unsigned shard, enum metric metric, enum metrics_label a, enum metrics_label b,
                  uint64_t amount);
+
+/*
+ * metrics_counter is one counter of a worker's shard (not shard 0), for what is counted very often:
+ * metrics_count adds to it. Borrowed until metrics_clear(). That worker's thread.
+ */
+_Atomic int64_t *metrics_counter(unsigned shard, enum metric metric, enum metrics_label a,
+                                 enum metrics_label b);
+void metrics_count(_Atomic int64_t *counter, uint64_t amount);
 
 /*
  * metrics_add_reason adds to a counter with a reason label. `reason` is a literal (failure.reason),

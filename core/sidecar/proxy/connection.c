@@ -310,17 +310,24 @@ static void connection_relay_done(struct relay *relay, enum status status,
     connection_end(connection, status, why);
 }
 
+/* The relay counts bytes as they move: a connection may live for weeks. */
+static void connection_count_bytes(struct connection *connection)
+{
+    static const enum metrics_label ways[] = {LABEL_RECEIVED, LABEL_SENT};
+
+    for (int i = 0; i < 2; i++) {
+        connection->relay.counted[i] =
+            metrics_counter(connection->lane->worker->index, METRIC_BYTES,
+                            record_direction(connection), ways[i]);
+    }
+}
+
 bool connection_end_idle(struct connection *connection, uint64_t idle_ms)
 {
-    uint64_t bytes = connection->relay.way[0].bytes + connection->relay.way[1].bytes;
     uint64_t now_ms = worker_now_ms(connection->lane->worker);
 
-    if (connection->seen_ms == 0 || bytes != connection->seen_bytes) {
-        connection->seen_bytes = bytes;
-        connection->seen_ms = now_ms;
-        return false;
-    }
-    if (connection->ending || idle_ms == UINT64_MAX || now_ms - connection->seen_ms < idle_ms) {
+    if (connection->ending || now_ms - connection->relay.moved_ms < idle_ms ||
+        relay_held(&connection->relay) > 0) {
         return false;
     }
     connection->ending = true;
@@ -338,6 +345,7 @@ int connection_relay(struct connection *connection, struct failure *why)
         /* From here on it may live for weeks: it does not keep a mesh of old alive. */
         connection->endpoint.workload = NULL;
         snapshot_drop(&connection->snapshot);
+        connection_count_bytes(connection);
         /* May end, and free, the connection: STEP_WAIT touches it no more. */
         relay_start(&connection->relay, connection->lane->worker, connection->network,
                     connection->app, connection_relay_done);

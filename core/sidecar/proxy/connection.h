@@ -52,8 +52,6 @@ struct connection {
     const char *reason;        /* verdict's reason, a literal; NULL before the verdict */
     struct rule_note *rule; /* reference: what the verdict stands on; NULL: no rule decided */
     uint64_t id;
-    uint64_t seen_bytes; /* in a drain: relayed when it was last looked at, */
-    uint64_t seen_ms;    /* and since when it is so; 0: not looked at yet */
     uint64_t opened_ms;  /* worker's clock */
     uint64_t entered_ms; /* when `state` began */
     uint64_t step_us;    /* uv_hrtime in us when handshake or dial began */

@@ -135,8 +135,9 @@ static void drain_looked(struct timer *timer, void *user)
         drain->ending = true;
         log_event(&drain->log, LOG_INFO, "drain.last-quarter", LOG_INT("connections", view.live));
     }
-    proxy_end_idle(drain->proxy,
-                   drain->ending ? drain_idle_ms(drain->options.grace_ms) : UINT64_MAX);
+    if (drain->ending) {
+        proxy_end_idle(drain->proxy, drain_idle_ms(drain->options.grace_ms));
+    }
 }
 
 struct drain *drain_start(struct worker *home, struct proxy *proxy,

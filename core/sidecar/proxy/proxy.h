@@ -56,8 +56,8 @@ bool proxy_describe(struct proxy *proxy, uint64_t from, size_t most, struct json
                     uint64_t *out_next);
 
 /*
- * proxy_end_idle ends, in order, connections that relayed no byte for `idle_ms` since the first such
- * call; UINT64_MAX: none yet. Call it often, in a drain. proxy_num_idle_ended counts them.
+ * proxy_end_idle ends, in order, connections that relayed no byte for `idle_ms`: a wish to the workers.
+ * proxy_num_idle_ended counts them.
  */
 void proxy_end_idle(struct proxy *proxy, uint64_t idle_ms);
 unsigned proxy_num_idle_ended(const struct proxy *proxy);

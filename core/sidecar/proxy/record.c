@@ -130,8 +130,6 @@ static void record_end_counts(struct connection *connection, enum status status,
     if (connection->shown) {
         metrics_gauge_add(shard, METRIC_CONNECTIONS_ACTIVE, direction, record_transport(connection),
                           -1);
-        metrics_add(shard, METRIC_BYTES, direction, LABEL_RECEIVED, connection->relay.way[0].bytes);
-        metrics_add(shard, METRIC_BYTES, direction, LABEL_SENT, connection->relay.way[1].bytes);
         metrics_observe(shard, METRIC_CONNECTION_DURATION, direction, LABEL_NONE, age_ms * 1000);
     }
 }

@@ -14,6 +14,18 @@ Test(worker, the_default_count_is_at_least_one)
     cr_assert_leq(worker_count_default(), 4096u);
 }
 
+Test(worker, a_quota_says_how_many_and_without_one_it_is_four_at_most)
+{
+    static const unsigned cases[][3] = {
+        {0, 1, 1},   {0, 4, 4},  {0, 5, 4},  {0, 128, 4}, /* quota, CPUs, workers */
+        {1, 128, 1}, {8, 128, 8}, {8, 2, 2},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert_eq(worker_count_of(cases[i][0], cases[i][1]), cases[i][2], "case %zu", i);
+    }
+}
+
 static void worker_test_begin(struct worker *worker, void *user)
 {
     *(unsigned *)user = worker->index;
