@@ -77,6 +77,18 @@ static void agent_say_untrusted(struct agent *agent, const struct failure *refus
                refusal->detail, (int)more.len, more.len == 0 ? "" : (const char *)more.at);
 }
 
+/* No connection came about. Something that listens there and is no TLS server of ours is another matter than nobody. */
+static void agent_say_unreachable(struct agent *agent, const struct rpc_event *end)
+{
+    const char *reason = agent_reason(end->reason);
+    bool somebody = strcmp(reason, "rpc/not-tls") == 0 || strncmp(reason, "rpc/tls", 7) == 0;
+
+    (void)fail(&agent->why, STATUS_IO, reason, "%s %.100s %s: %s",
+               somebody ? "what listens at" : "the control plane at", agent->control_address,
+               somebody ? "is not the control plane, or ends our handshake" : "cannot be reached",
+               end->detail);
+}
+
 void agent_explain(struct agent *agent, const struct rpc_event *end)
 {
     const struct failure *refusal = rpc_client_credentials_refusal(agent->attempt.credentials);
@@ -86,9 +98,7 @@ void agent_explain(struct agent *agent, const struct rpc_event *end)
     } else if (refusal != NULL) {
         agent_say_untrusted(agent, refusal);
     } else if (!end->sent) {
-        (void)fail(&agent->why, STATUS_IO, agent_reason(end->reason),
-                   "the control plane at %.100s cannot be reached: %s", agent->control_address,
-                   end->detail);
+        agent_say_unreachable(agent, end);
     } else {
         (void)fail(&agent->why, STATUS_IO, agent_reason(end->reason),
                    "the control plane at %.100s was reached and gave no answer of its own: %s: %s",

@@ -66,7 +66,8 @@ static enum status agent_say_other_time(const struct agent *agent, const struct 
                                 ? "it is in force, because there is none that is better"
                             : agent->spare.number == came->number && future
                                 ? "it is kept until then, and the old one serves"
-                                : "the old one serves";
+                            : future ? "the old one serves, and an earlier one is kept"
+                                     : "the old one serves";
 
     return fail(why, STATUS_UNTRUSTED, future ? "agent/not-yet-valid" : "agent/expired",
                 "by our clock the new certificate %s %s, %lld s %s: %s%s%s",

@@ -268,6 +268,74 @@ Test(agent_clock, a_leaf_of_the_past_does_not_replace_one_that_works)
     control_rig_close(&rig);
 }
 
+static uint64_t walk_state;
+
+/* xorshift64: the same walk each time. In [-span, span]. */
+static int64_t walk_draw(int64_t span)
+{
+    walk_state ^= walk_state << 13;
+    walk_state ^= walk_state >> 7;
+    walk_state ^= walk_state << 17;
+    return (int64_t)(walk_state % (uint64_t)(2 * span + 1)) - span;
+}
+
+/* By our clock, and by the time that has passed since it came. */
+static bool works(const struct control_rig *rig)
+{
+    const struct svid *svid = identity_set_svid(current_get(&rig->current));
+    int64_t now_s = clock_unix_s();
+
+    return svid_starts_at(svid) <= now_s && now_s < svid_expires_at(svid) &&
+           look(rig).outage_budget_s > 0;
+}
+
+/* Clocks go where they like: within what the rig's own certificate allows, so that it is always reached. */
+static void walk_step(struct control_rig *rig, int64_t *ours_s)
+{
+    int64_t ours = (walk_draw(20000) + 20000) * (walk_draw(1) > 0);
+
+    our_clock_is_set(rig, ours - *ours_s);
+    *ours_s = ours;
+    server_is_ahead(rig, walk_draw(1) > 0 ? walk_draw(20000) - ours : -ours);
+    control_rig_pass(walk_draw(300) + 300);
+    agent_reconsider(rig->agent);
+}
+
+/* Whatever the clocks do, an attempt never makes a sidecar that works into one that does not. */
+Test(agent_clock, random_walks_of_both_clocks_never_cost_a_certificate_that_works)
+{
+    struct control_rig rig;
+    int64_t ours_s = 0;
+    unsigned worked = 0;
+
+    control_rig_open(&rig);
+    rig.token_uses = KEYS_MAX;
+    control_rig_start(&rig, NULL);
+    control_rig_attempt(&rig);
+    walk_state = 20261121;
+    for (int step = 0; step < 120; step++) {
+        walk_step(&rig, &ours_s);
+        bool before = works(&rig);
+        unsigned failed = rig.failed;
+
+        agent_hurry(rig.agent);
+        control_rig_attempt(&rig);
+        cr_assert(!before || works(&rig), "step %d: ours %lld s, server %lld ms: %s", step,
+                  (long long)ours_s, (long long)rig.server_ahead_ms, rig.last.last_error_detail);
+        cr_assert(works(&rig) || rig.failed > failed, "step %d: it is told", step);
+        worked += before;
+    }
+    cr_assert(worked > 20, "%u: the walk stays where nothing is to be seen", worked);
+    our_clock_is_set(&rig, -ours_s);
+    server_is_ahead(&rig, 0);
+    for (int tries = 0; tries < 4 && !works(&rig); tries++) {
+        control_rig_pass(61);
+        control_rig_attempt(&rig);
+    }
+    cr_assert(works(&rig), "all clocks are right again: %s", rig.last.last_error_detail);
+    control_rig_close(&rig);
+}
+
 /* ---- whose clock? ---- */
 
 static void says(const struct control_rig *rig, const char *part)

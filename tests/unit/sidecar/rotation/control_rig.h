@@ -17,7 +17,7 @@
 #define CONTROL_ID "spiffe://example.org/ns/signet-system/sa/signet-control"
 #define WEB_ID "spiffe://example.org/ns/shop/sa/web"
 #define TOKEN "canary-token-51c0ffee"
-#define KEYS_MAX 32
+#define KEYS_MAX 256
 
 struct control_rig {
     struct worker home;
