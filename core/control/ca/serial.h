@@ -7,7 +7,8 @@
  * The first byte keeps the number positive and of one length, 20 bytes, the most that RFC 5280 4.1.2.2
  * allows; 88 random bits keep it from being guessed. The revision tells whether a leaf was issued before
  * or after a change of the registry, whatever any clock says: only our own signer writes it, and whoever
- * reads it has verified the leaf first. It shows to peers how many changes the store has seen, no more.
+ * reads it has verified the leaf first. It shows to peers when the control plane was started, about, and how
+ * many changes its store has seen since; no more.
  *
  * Leaves of versions before this layout have 16 bytes and tell no revision. Pure; any thread.
  */

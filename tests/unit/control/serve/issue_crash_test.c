@@ -19,6 +19,9 @@ SUITE(issue_crash, .timeout = 240);
 static int crash_at = -1; /* the point to die at; -1: never */
 static int crash_seen;
 
+static int change_full_at = -1; /* the transaction that finds the disk full; -1: none */
+static int change_seen;
+
 static void crash_point(void)
 {
     if (crash_seen++ == crash_at) {
@@ -58,6 +61,9 @@ enum status __wrap_store_change(struct store *store, store_change_fn change, voi
     enum status status;
 
     crash_point();
+    if (change_seen++ == change_full_at) {
+        return fail(why, STATUS_IO, "store/full", "a disk of this test");
+    }
     status = __real_store_change(store, change, user, why);
     crash_point();
     return status;
@@ -162,5 +168,35 @@ Test(issue_crash, I6_kill_9_at_each_step_never_loses_a_use_and_never_gives_one_t
             }
             cr_assert_geq(points, 12, "%d points were hit", points);
         }
+    }
+}
+
+/* A full disk at the redemption costs nothing; after it, nobody but the key that was bound. */
+Test(issue_crash, I6_a_full_disk_at_either_write_burns_no_token)
+{
+    for (int full_at = 0; full_at < 2; full_at++) {
+        struct office office = {0};
+        CLEARED(secret) token = {0};
+        CLEARED(buffer) csr = {0};
+        CLEARED(buffer) other = {0};
+        struct failure why = {0};
+
+        office_make(&office, LEAF_S, NOW);
+        place_add(&office.place, "web", 0);
+        office_token(&office, "web", NOW, &token);
+        office_csr(&csr, NULL);
+        office_csr(&other, NULL);
+        change_seen = 0;
+        change_full_at = full_at;
+        cr_assert_eq(crash_ask(&office, &token, &csr, NOW + 1, &why), STATUS_IO);
+        cr_assert_str_eq(why.reason, "store/full");
+        change_full_at = -1;
+        if (full_at == 1) {
+            cr_assert_eq(crash_ask(&office, &token, &other, NOW + 2, &why), STATUS_UNTRUSTED);
+            cr_assert_str_eq(why.reason, "bootstrap/token-used");
+        }
+        cr_assert_eq(crash_ask(&office, &token, full_at == 1 ? &csr : &other, NOW + 90, &why),
+                     STATUS_OK, "%s: %s", why.reason, why.detail);
+        office_clear(&office);
     }
 }
