@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "core/control/registry/entry_file.h"
 #include "core/control/registry/token.h"
 #include "core/control/serve/certificates.h"
+#include "core/control/serve/keeper.h"
 #include "core/control/serve/operators.h"
 #include "core/control/serve/own_identity.h"
 #include "core/runtime/base/clock.h"
@@ -45,6 +47,7 @@ struct control {
     struct authority *authority;
     struct registry registry;
     struct certificates certificates;
+    struct keeper keeper;
     struct operators operators;
     struct health health;
     struct web_route metrics_routes[3];
@@ -149,6 +152,16 @@ static enum status control_try_entries(const struct control_settings *settings, 
     return entry_load(&registry, file.entries, file.count, &dropped, why);
 }
 
+/* A start goes on over links of a wrong clock, and makes what it needs: people should know all the same. */
+static void control_say_links(const struct authority *authority)
+{
+    struct failure why = {0};
+
+    if (keeper_judge_links(authority, clock_unix_s(), &why) != STATUS_OK) {
+        (void)fprintf(stderr, "signet-control: warning: %s: %s\n", why.reason, why.detail);
+    }
+}
+
 enum status control_check(const struct control_settings *settings, enum control_exit *out_exit,
                           struct failure *why)
 {
@@ -160,6 +173,9 @@ enum status control_check(const struct control_settings *settings, enum control_
     TRY(control_check_input(settings, why));
     *out_exit = CONTROL_EXIT_DATA;
     TRY(data_dir_look(settings, &store, &authority, why));
+    if (authority != NULL) {
+        control_say_links(authority);
+    }
     TRY(control_try_entries(settings, store, why));
     TRY(check_bundle_out(settings, why));
     *out_exit = CONTROL_EXIT_LISTEN;
@@ -231,9 +247,8 @@ static enum status control_identity_changed(void *user, struct identity_set *set
     return rpc_server_credentials_set(control->credentials, set, why);
 }
 
-static void control_look_at_health(struct control *control, int64_t now)
+static void control_look_at_health(struct control *control)
 {
-    const struct svid *own = identity_set_svid(own_identity_set(control->own));
     struct failure why = {0};
     size_t entries = 0;
     enum status status = entry_count(&control->registry, &entries, &why);
@@ -242,23 +257,13 @@ static void control_look_at_health(struct control *control, int64_t now)
     health_set(&control->health, "store", refusal == NULL ? HEALTH_YES : HEALTH_NO, "%s%s%s",
                refusal == NULL ? "can be read and written" : refusal->reason,
                refusal == NULL ? "" : ": ", refusal == NULL ? "" : refusal->detail);
-    health_set(&control->health, "authority",
-               authority_intermediate_ends_at(control->authority) > now ? HEALTH_YES : HEALTH_NO,
-               "the intermediate ends at %lld",
-               (long long)authority_intermediate_ends_at(control->authority));
-    health_set(&control->health, "own-identity",
-               svid_expires_at(own) > now ? HEALTH_YES : HEALTH_NO, "ends at %lld",
-               (long long)svid_expires_at(own));
+    keeper_look(&control->keeper);
     metrics_gauge_set(METRIC_READY, LABEL_NONE, LABEL_NONE, health_is_ready(&control->health));
     if (status == STATUS_OK) {
         metrics_gauge_set(METRIC_ENTRIES, LABEL_NONE, LABEL_NONE, (int64_t)entries);
     } else {
         metrics_add_reason(0, METRIC_STORE_ERRORS, LABEL_NONE, LABEL_NONE, why.reason, 1);
     }
-    metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_ROOT, LABEL_NONE,
-                      authority_root_ends_at(control->authority));
-    metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_INTERMEDIATE, LABEL_NONE,
-                      authority_intermediate_ends_at(control->authority));
 }
 
 /*
@@ -294,9 +299,6 @@ static void control_ticked(struct timer *timer, void *user)
     struct failure why = {0};
 
     (void)timer;
-    if (authority_tick(control->authority, now, &why) != STATUS_OK) {
-        log_event(&control->log, LOG_ERROR, "authority.failed", LOG_FAILURE(&why));
-    }
     if (clock_mono_ms() - control->swept_ms >= CONTROL_SWEEP_MS) {
         control->swept_ms = clock_mono_ms();
         if (token_sweep(&control->registry, now, &why) != STATUS_OK) {
@@ -304,7 +306,7 @@ static void control_ticked(struct timer *timer, void *user)
         }
     }
     control_probe_store(control);
-    control_look_at_health(control, now);
+    control_look_at_health(control);
 }
 
 static void control_close(struct control *control);
@@ -363,6 +365,7 @@ static enum status control_start_grpc(struct control *control, struct failure *w
     certificates_init(&control->certificates, &issuer);
     control->queue = rpc_queue_start(&control->main);
     TRY(own_identity_start(&control->main.loop, &own, &control->own, why));
+    keeper_init(&control->keeper, control->authority, control->own, &control->health);
     TRY(rpc_server_credentials_make(own_identity_set(control->own), &control->credentials, why));
     options.credentials = rpc_server_credentials_raw(control->credentials);
     options.judge = rpc_server_credentials_judge(control->credentials);
@@ -469,7 +472,7 @@ enum status control_start(const struct control_settings *settings, struct bytes 
     }
     control->swept_ms = clock_mono_ms();
     control->probed_ms = clock_mono_ms();
-    control_look_at_health(control, clock_unix_s());
+    control_look_at_health(control);
     timer_start(&control->tick, CONTROL_TICK_MS, CONTROL_TICK_MS);
     control_log_started(control);
     *out_control = control;

@@ -10,6 +10,7 @@ struct control_plane {
     struct bytes id, version, store_refusal; /* the last one empty: it can be written */
     int64_t started_at, entries, open_tokens, open_token_uses, issued, refused, leaf_life_s;
     int64_t root_not_after, intermediate_not_after, intermediate_renew_at;
+    int64_t clock_steady_s, clock_stepped_ms, clock_stepped_at; /* 0: it never jumped */
     bool demo_lifetimes;
 };
 
@@ -33,6 +34,35 @@ enum status control_plane_is(struct bytes body, bool *out_is, bool *out_well, st
     *out_is = bytes_equal_text(program, "signet-control");
     *out_well = control_plane_refusal(top).len == 0;
     return STATUS_OK;
+}
+
+/* An older control plane does not say them, and one whose clock never jumped has none to say. */
+static enum status control_plane_parse_clock(const struct json_value *top,
+                                             struct control_plane *out, struct failure *why)
+{
+    const int64_t span_ms = INT64_MAX / 2;
+    enum status status =
+        json_get_number(top, "clock_stepped_ms", -span_ms, span_ms, &out->clock_stepped_ms, why);
+
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    TRY(status);
+    TRY(json_get_number(top, "clock_stepped_at", -span_ms, span_ms, &out->clock_stepped_at, why));
+    return json_get_number(top, "clock_steady_s", 0, span_ms, &out->clock_steady_s, why);
+}
+
+static void control_plane_print_clock(const struct control_plane *plane, FILE *out)
+{
+    int64_t by_ms = plane->clock_stepped_ms;
+
+    if (by_ms == 0) {
+        return;
+    }
+    (void)fprintf(out, "  its clock jumped %s by %s to %s; it has gone steadily for %s since\n",
+                  by_ms > 0 ? "ahead" : "back", words_span(by_ms > 0 ? by_ms : -by_ms).text,
+                  words_date(plane->clock_stepped_at).text,
+                  words_span(plane->clock_steady_s * 1000).text);
 }
 
 static enum status control_plane_parse(const struct json_value *top, struct control_plane *out,
@@ -66,7 +96,7 @@ static enum status control_plane_parse(const struct json_value *top, struct cont
         STATUS_PROTOCOL) {
         return STATUS_PROTOCOL;
     }
-    return STATUS_OK;
+    return control_plane_parse_clock(top, out, why);
 }
 
 enum status control_plane_print(struct bytes body, int64_t now_s, FILE *out, struct failure *why)
@@ -96,6 +126,7 @@ enum status control_plane_print(struct bytes body, int64_t now_s, FILE *out, str
                       "  nothing is issued until it can; certificates in force stay good\n",
                       (int)plane.store_refusal.len, (const char *)plane.store_refusal.at);
     }
+    control_plane_print_clock(&plane, out);
     if (plane.demo_lifetimes) {
         (void)fputs("  demo lifetimes are on: certificates may live for seconds, for demos only\n",
                     out);

@@ -2,8 +2,10 @@
 /* What `signet-control --check` and its start say of settings, files and folders, and the exit code. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <criterion/redirect.h>
 
 #include "core/control/registry/entry.h"
+#include "core/runtime/base/clock.h"
 #include "tests/flow/control_bench.h"
 #include "tests/support/suite.h"
 
@@ -179,6 +181,53 @@ Test(control_check, starts_stops_and_starts_again_as_the_same_authority)
     cr_assert_neq(control_check(&bench.settings, &code, &why), STATUS_OK);
     cr_assert_eq(code, CONTROL_EXIT_DATA);
     cr_assert_str_eq(why.reason, "authority/passphrase");
+    bench_clear(&bench);
+}
+
+static int64_t check_ahead_ms;
+
+static int64_t check_unix_ms(void)
+{
+    return 1800000000000 + check_ahead_ms;
+}
+
+static uint64_t check_other_ms(void)
+{
+    return 1000000;
+}
+
+/* A clock that was a month ahead for a moment: the start goes on, and --check says what it left behind. */
+Test(control_check, says_that_a_link_is_of_the_future_and_starts_all_the_same)
+{
+    static const struct clock_source source = {check_other_ms, check_other_ms, check_unix_ms};
+    struct bench bench;
+    CLEARED(buffer) bundle = {.max = 65536};
+    struct failure why = {0};
+    enum control_exit code = CONTROL_EXIT_OK;
+    char said[1024] = "";
+    FILE *output;
+
+    bench_make(&bench);
+    clock_replace(&source);
+    bench_run_once(&bench, &bundle);
+    check_ahead_ms = INT64_C(30) * 86400 * 1000;
+    bench_run_once(&bench, &bundle);
+    check_ahead_ms = 0;
+    cr_redirect_stderr();
+    cr_assert_eq(control_check(&bench.settings, &code, &why), STATUS_OK, "%s", why.detail);
+    (void)fflush(stderr);
+    output = cr_get_redirected_stderr();
+    said[fread(said, 1, sizeof said - 1, output)] = '\0';
+    cr_assert_not_null(strstr(said, "signet-control: warning: authority/link-ahead: "
+                                    "intermediate-2.pem begins at 2027-02-14T07:55:00Z, our clock "
+                                    "says 2027-01-15T08:00:00Z: "),
+                       "%s", said);
+    bench_run_once(&bench, &bundle);
+    check_ahead_ms = INT64_C(-30) * 86400 * 1000;
+    cr_assert_eq(control_check(&bench.settings, &code, &why), STATUS_DENIED);
+    cr_assert_eq(code, CONTROL_EXIT_DATA);
+    cr_assert_str_eq(why.reason, "authority/root-ahead");
+    clock_replace(NULL);
     bench_clear(&bench);
 }
 

@@ -203,3 +203,15 @@ enum status authority_files_write(const struct authority_files *files, const cha
     }
     return STATUS_OK;
 }
+
+enum status authority_files_remove(const struct authority_files *files, const char *name,
+                                   struct failure *why)
+{
+    if (unlinkat(files->folder, name, 0) != 0 && errno != ENOENT) {
+        return fail_os(why, errno, "authority/write", "cannot remove %s", name);
+    }
+    if (fsync(files->folder) != 0) {
+        return fail_os(why, errno, "authority/write", "cannot sync the folder of %s", name);
+    }
+    return STATUS_OK;
+}

@@ -51,4 +51,8 @@ enum status authority_files_read(const struct authority_files *files, const char
 enum status authority_files_write(const struct authority_files *files, const char *name,
                                   struct bytes text, struct failure *why) MUST_USE;
 
+/* authority_files_remove removes a file; none is fine. STATUS_IO "authority/write". */
+enum status authority_files_remove(const struct authority_files *files, const char *name,
+                                   struct failure *why) MUST_USE;
+
 #endif

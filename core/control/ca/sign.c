@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/runtime/base/clock.h"
 #include "core/trust/identity/der.h"
 
 enum { SIGN_TIME_MAX = 24, SIGN_GENERALIZED_FROM_YEAR = 150 /* since 1900 */ };
@@ -286,13 +287,15 @@ static enum status sign_dates(const struct sign_issuer *issuer, int64_t issued_a
 {
     if (issued_at >= issuer->not_after) {
         return fail(why, STATUS_DENIED, "sign/issuer-expired",
-                    "the authority's certificate ended %lld s ago by our clock",
-                    (long long)(issued_at - issuer->not_after));
+                    "the authority's chain ended at %s, our clock says %s: our clock is ahead, or "
+                    "the chain is old",
+                    clock_utc(issuer->not_after).text, clock_utc(issued_at).text);
     }
     if (issued_at < issuer->not_before) {
         return fail(why, STATUS_DENIED, "sign/issuer-not-yet-valid",
-                    "the authority's certificate begins in %lld s: our clock may be behind",
-                    (long long)(issuer->not_before - issued_at));
+                    "the authority's chain begins at %s, our clock says %s: our clock is behind, "
+                    "or was ahead when the chain was made",
+                    clock_utc(issuer->not_before).text, clock_utc(issued_at).text);
     }
     if (blanks->not_before < issuer->not_before) {
         blanks->not_before = issuer->not_before;
@@ -308,7 +311,8 @@ static enum status sign_check_life(int64_t issued_at, const struct sign_blanks *
 {
     if (blanks->not_after <= issued_at) {
         return fail(why, STATUS_DENIED, "sign/no-life",
-                    "the certificate would end before it begins");
+                    "the certificate would end at %s, and it is %s by our clock",
+                    clock_utc(blanks->not_after).text, clock_utc(issued_at).text);
     }
     return STATUS_OK;
 }

@@ -192,6 +192,19 @@ static void operators_put_store(struct json_writer *json, const struct store *st
     json_put_text(json, "store_refusal", text);
 }
 
+/* Whether the wall clock may be believed, and its last jump; no members of a jump while there was none. */
+static void operators_put_clock(struct json_writer *json, const struct authority *authority)
+{
+    const struct steady *steady = authority_steady(authority);
+    struct steady_now now = {.unix_ms = clock_unix_ms(), .boot_ms = clock_boot_ms()};
+
+    json_put_uint(json, "clock_steady_s", steady_for_ms(steady, now) / 1000);
+    if (steady->num_steps > 0) {
+        json_put_int(json, "clock_stepped_ms", steady->stepped_ms);
+        json_put_int(json, "clock_stepped_at", steady->stepped_at);
+    }
+}
+
 static enum status operators_status(struct operators *operators, const struct web_request *request,
                                     struct web_answer *answer, struct failure *why)
 {
@@ -226,6 +239,7 @@ static enum status operators_status(struct operators *operators, const struct we
     json_put_bool(&json, "demo_lifetimes", view->demo_lifetimes);
     json_put_int(&json, "leaf_life_s", lives->leaf_s);
     json_put_int(&json, "intermediate_life_s", lives->intermediate_s);
+    operators_put_clock(&json, authority);
     json_put_int(&json, "root_not_after", authority_root_ends_at(authority));
     json_put_int(&json, "intermediate_not_after", authority_intermediate_ends_at(authority));
     json_put_int(&json, "intermediate_renew_at", authority_renews_at(authority));
@@ -249,6 +263,29 @@ static void operators_put_certificate(struct json_writer *json, const char *what
     json_put_int(json, "not_before", certificate->not_before);
     json_put_int(json, "not_after", certificate->not_after);
     json_close_object(json);
+}
+
+/* The root and each intermediate that is kept, with the file it lies in. */
+static void operators_put_links(struct json_writer *json, const struct authority *authority)
+{
+    static const char *const states[] = {[AUTHORITY_LINK_VALID] = "valid",
+                                         [AUTHORITY_LINK_AHEAD] = "ahead",
+                                         [AUTHORITY_LINK_ENDED] = "ended"};
+    struct authority_view views[1 + AUTHORITY_LINKS_MAX];
+    size_t num_views = authority_views(authority, clock_unix_s(), views);
+
+    json_open_array(json, "authority");
+    for (size_t i = 0; i < num_views; i++) {
+        json_open_object(json, NULL);
+        json_put_text(json, "file", views[i].file);
+        json_put_text(json, "serial", views[i].serial_hex);
+        json_put_int(json, "not_before", views[i].not_before);
+        json_put_int(json, "not_after", views[i].not_after);
+        json_put_text(json, "state", states[views[i].state]);
+        json_put_bool(json, "signs", views[i].signs);
+        json_close_object(json);
+    }
+    json_close_array(json);
 }
 
 static enum status operators_certs(struct operators *operators, const struct web_request *request,
@@ -284,6 +321,7 @@ static enum status operators_certs(struct operators *operators, const struct web
                                   svid_certificate(own, i));
     }
     json_close_array(&json);
+    operators_put_links(&json, operators->view.issuer.authority);
     json_close_object(&json);
     return json_writer_end(&json, why);
 }

@@ -15,7 +15,8 @@
  *                             token}: the only time that the token is shown; the tool writes it to a file
  *                             of mode 0600. from is an array of CIDRs
  *   DELETE /tokens/ID
- *   GET    /certs             root, intermediate and our own chain with their ends
+ *   GET    /certs             the roots, our own chain, and each link that the authority keeps: file,
+ *                             dates, state (valid, ahead, ended), whether it signs
  *   GET    /bundle            the root certificates in PEM
  *   GET    /config            the settings in force, as their file would say them
  *   GET    /loglevel          {"levels":"info,control=debug"};  POST /loglevel {levels}

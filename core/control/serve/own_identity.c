@@ -21,6 +21,7 @@ struct own_identity {
     struct spiffe_id id;
     struct identity_set *set; /* owned reference: in force */
     uint64_t generation;
+    int64_t life_s;          /* from its issue on, without the backdating */
     int64_t renews_at;       /* Unix s */
     uint64_t renews_boot_ms; /* the same on the boot clock: a wall clock set back delays nothing */
     uint64_t retry_mono_ms;  /* not before, after a failure; 0: none */
@@ -30,9 +31,14 @@ struct own_identity {
     void *user;
 };
 
-static enum status own_identity_make(struct own_identity *own, int64_t now,
-                                     struct identity_set **out_set, int64_t *out_renews_at,
-                                     struct failure *why)
+/* A new set, and when it is due. */
+struct own_identity_made {
+    struct identity_set *set;
+    int64_t life_s, renews_at;
+};
+
+static enum status own_identity_make(struct own_identity *own, int64_t now_s,
+                                     struct own_identity_made *out_made, struct failure *why)
 {
     OWNED(key) *key = NULL;
     OWNED(svid) *svid = NULL;
@@ -42,58 +48,99 @@ static enum status own_identity_make(struct own_identity *own, int64_t now,
 
     TRY(key_make(&key, why));
     order.spki_der = key_public_spki(key);
-    TRY(authority_issue(own->authority, &order, now, &issued, why));
+    TRY(authority_issue(own->authority, &order, now_s, &issued, why));
     TRY(svid_parse(buffer_bytes(&issued.chain_der), key, &svid, why));
-    TRY(identity_set_make(svid, authority_bundle(own->authority), own->generation + 1, out_set,
-                          why));
+    TRY(identity_set_make(svid, authority_bundle(own->authority), own->generation + 1,
+                          &out_made->set, why));
     digest_draw(&drawn, sizeof drawn);
-    *out_renews_at = issue_renew_at(issued.issued_at, issued.not_after, drawn);
+    out_made->life_s = issued.not_after - issued.issued_at;
+    out_made->renews_at = issue_renew_at(issued.issued_at, issued.not_after, drawn);
     return STATUS_OK;
 }
 
-static void own_identity_take(struct own_identity *own, struct identity_set *set, int64_t renews_at)
+static void own_identity_take(struct own_identity *own, const struct own_identity_made *made,
+                              struct steady_now now)
 {
-    const struct svid *svid = identity_set_svid(set);
+    const struct svid *svid = identity_set_svid(made->set);
+    struct clock_text from = clock_utc(svid_starts_at(svid));
+    struct clock_text to = clock_utc(svid_expires_at(svid));
+    struct clock_text renewal = clock_utc(made->renews_at);
 
     identity_set_drop(&own->set);
-    own->set = set;
+    own->set = made->set;
     own->generation++;
-    own->renews_at = renews_at;
-    own->renews_boot_ms = clock_boot_ms() + (uint64_t)(renews_at - clock_unix_s()) * 1000;
+    own->life_s = made->life_s;
+    own->renews_at = made->renews_at;
+    own->renews_boot_ms = now.boot_ms + (uint64_t)(made->renews_at * 1000 - now.unix_ms);
     own->retry_mono_ms = 0;
     backoff_reset(&own->backoff);
     metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
     metrics_gauge_set(METRIC_SVID_EXPIRY, LABEL_NONE, LABEL_NONE, svid_expires_at(svid));
-    metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, renews_at);
+    metrics_gauge_set(METRIC_SVID_RENEWAL, LABEL_NONE, LABEL_NONE, made->renews_at);
     metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)own->generation);
     metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_SERVER, LABEL_NONE, svid_expires_at(svid));
     log_event(&own->log, LOG_INFO, "own-identity.renewed", LOG_TEXT("id", own->id.text),
-              LOG_TEXT("serial", svid_serial_hex(svid)),
-              LOG_INT("not_after", svid_expires_at(svid)), LOG_INT("renew_at", renews_at));
+              LOG_TEXT("serial", svid_serial_hex(svid)), LOG_TEXT("not_before", from.text),
+              LOG_TEXT("not_after", to.text), LOG_TEXT("renew_at", renewal.text));
 }
 
-static enum status own_identity_renew(struct own_identity *own, struct failure *why)
+static enum status own_identity_renew(struct own_identity *own, struct steady_now now,
+                                      struct failure *why)
 {
-    OWNED(identity_set) *set = NULL;
-    int64_t renews_at = 0;
+    struct own_identity_made made = {.set = NULL};
+    enum status status;
 
-    TRY(own_identity_make(own, clock_unix_s(), &set, &renews_at, why));
-    TRY(own->changed(own->user, set, why));
-    own_identity_take(own, TAKE(set), renews_at);
+    TRY(own_identity_make(own, now.unix_ms / 1000, &made, why));
+    status = own->changed(own->user, made.set, why);
+    if (status != STATUS_OK) {
+        identity_set_drop(&made.set);
+        return status;
+    }
+    own_identity_take(own, &made, now);
     return STATUS_OK;
 }
 
+static struct steady_now own_identity_now(void)
+{
+    return (struct steady_now){.unix_ms = clock_unix_ms(), .boot_ms = clock_boot_ms()};
+}
+
+/* Both ends: after a jump ahead and back the leaf in force is one of the future. */
+static bool own_identity_is_valid(const struct own_identity *own, struct steady_now now)
+{
+    const struct svid *svid = identity_set_svid(own->set);
+    int64_t now_s = now.unix_ms / 1000;
+
+    return now_s >= svid_starts_at(svid) && now_s < svid_expires_at(svid);
+}
+
+static bool own_identity_is_due(const struct own_identity *own, struct steady_now now)
+{
+    return now.unix_ms / 1000 >= own->renews_at || now.boot_ms >= own->renews_boot_ms;
+}
+
+enum status own_identity_judge(struct own_identity *own, struct failure *why)
+{
+    struct steady_now now = own_identity_now();
+
+    return own_identity_is_valid(own, now) ? STATUS_OK : own_identity_renew(own, now, why);
+}
+
+/* A leaf that is valid is replaced only by a clock that may be believed; another one at once. */
 static void own_identity_look(struct timer *timer, void *user)
 {
     struct own_identity *own = user;
+    struct steady_now now = own_identity_now();
     struct failure why = {0};
     uint32_t drawn;
 
     (void)timer;
-    if (clock_unix_s() < own->renews_at && clock_boot_ms() < own->renews_boot_ms) {
+    if (own_identity_is_valid(own, now) &&
+        !(own_identity_is_due(own, now) &&
+          authority_may_replace(own->authority, now, own->life_s))) {
         return;
     }
-    if (clock_mono_ms() < own->retry_mono_ms || own_identity_renew(own, &why) == STATUS_OK) {
+    if (clock_mono_ms() < own->retry_mono_ms || own_identity_renew(own, now, &why) == STATUS_OK) {
         return;
     }
     digest_draw(&drawn, sizeof drawn);
@@ -107,8 +154,8 @@ enum status own_identity_start(uv_loop_t *loop, const struct own_identity_plan *
                                struct own_identity **out_own, struct failure *why)
 {
     struct own_identity *own = memory_make(sizeof *own);
-    struct identity_set *set = NULL;
-    int64_t renews_at = 0;
+    struct own_identity_made made = {.set = NULL};
+    struct steady_now now = own_identity_now();
     enum status status;
 
     log_init(&own->log, "control");
@@ -117,12 +164,12 @@ enum status own_identity_start(uv_loop_t *loop, const struct own_identity_plan *
     own->changed = plan->changed;
     own->user = plan->user;
     own->backoff = (struct backoff){.first_ms = 500, .max_ms = 60000};
-    status = own_identity_make(own, clock_unix_s(), &set, &renews_at, why);
+    status = own_identity_make(own, now.unix_ms / 1000, &made, why);
     if (status != STATUS_OK) {
         free(own);
         return status;
     }
-    own_identity_take(own, set, renews_at);
+    own_identity_take(own, &made, now);
     timer_init(&own->look, loop, own_identity_look, own);
     timer_start(&own->look, OWN_IDENTITY_LOOK_MS, OWN_IDENTITY_LOOK_MS);
     *out_own = own;

@@ -4,6 +4,9 @@
  * its own authority and renewed for the process's whole life, a new key each time. Each new set is told
  * to one subscriber, who puts it in force without closing a connection.
  *
+ * A leaf that is not valid now, because it ended during a stop or because the clock that it was made by
+ * was ahead, is replaced at once; one that is valid only by a clock that may be believed (ca/steady.h).
+ *
  * The loop's thread only. Elsewhere: the listener that presents it (certificates.h).
  */
 #ifndef SIGNET_CORE_CONTROL_SERVE_OWN_IDENTITY_H
@@ -37,6 +40,12 @@ enum status own_identity_start(uv_loop_t *loop, const struct own_identity_plan *
 
 /* own_identity_set is the set in force; borrowed until the loop's next turn: identity_set_ref() to keep. */
 struct identity_set *own_identity_set(const struct own_identity *own);
+
+/*
+ * own_identity_judge makes sure that the leaf in force is valid at this moment, and replaces it where it is
+ * not. Errors as own_identity_start, and of the subscriber.
+ */
+enum status own_identity_judge(struct own_identity *own, struct failure *why) MUST_USE;
 
 /* own_identity_renews_at is when the next one is due, in Unix s. */
 int64_t own_identity_renews_at(const struct own_identity *own);

@@ -352,6 +352,22 @@ Test(replies, a_control_plane_whose_store_cannot_be_written_says_so_and_is_not_r
     cr_assert(well);
 }
 
+Test(replies, a_control_plane_whose_clock_jumped_says_so)
+{
+    struct printed *printed = printed_begin();
+    char reply[1024];
+
+    (void)snprintf(reply, sizeof reply,
+                   "%.*s,\"clock_stepped_ms\":-3600000,\"clock_stepped_at\":1699999000,"
+                   "\"clock_steady_s\":120}",
+                   (int)(sizeof replies_control - 2), replies_control);
+    cr_assert_eq(control_plane_print(bytes_of(reply), NOW, printed->out, NULL), STATUS_OK);
+    cr_assert_not_null(strstr(printed_end(printed),
+                              "  its clock jumped back by 1 h to 2023-11-14 21:56:40 UTC; it has "
+                              "gone steadily for 2 min since\n"));
+    printed_free(printed);
+}
+
 Test(replies, entries_are_rows_and_a_malformed_one_is_refused)
 {
     static const char body[] =

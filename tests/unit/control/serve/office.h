@@ -46,7 +46,9 @@ static inline void office_make(struct office *office, int64_t leaf_s, int64_t no
 
 static inline void office_clear(struct office *office)
 {
-    static const char *const names[] = {"ca/root.pem", "ca/intermediate.pem", "ca"};
+    static const char *const names[] = {"ca/root.pem",           "ca/intermediate.pem",
+                                        "ca/intermediate-2.pem", "ca/intermediate-3.pem",
+                                        "ca/intermediate-4.pem", "ca"};
 
     authority_drop(&office->authority);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -165,6 +165,18 @@ Test(operators, a_token_says_how_often_and_from_where_and_what_is_left)
     desk_clear(&desk);
 }
 
+Test(operators, certs_show_every_link_and_status_whether_the_clock_may_be_believed)
+{
+    struct desk desk = {0};
+
+    desk_make(&desk);
+    desk_expect(&desk, "GET", "/certs", "", 200, "\"authority\":[{\"file\":\"root.pem\"");
+    desk_expect(&desk, "GET", "/certs", "", 200, "{\"file\":\"intermediate.pem\"");
+    desk_expect(&desk, "GET", "/certs", "", 200, "\"state\":\"valid\",\"signs\":true");
+    desk_expect(&desk, "GET", "/status", "", 200, "\"clock_steady_s\":0");
+    desk_clear(&desk);
+}
+
 struct operators_refusal {
     char path[16];
     char body[160];
