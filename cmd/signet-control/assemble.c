@@ -247,6 +247,14 @@ static enum status control_identity_changed(void *user, struct identity_set *set
     return rpc_server_credentials_set(control->credentials, set, why);
 }
 
+/* A handshake found our leaf not valid now. What goes wrong here, the next look logs. */
+static void control_identity_stale(void *user)
+{
+    struct control *control = user;
+
+    (void)!own_identity_judge(control->own, NULL);
+}
+
 static void control_look_at_health(struct control *control)
 {
     struct failure why = {0};
@@ -367,6 +375,8 @@ static enum status control_start_grpc(struct control *control, struct failure *w
     TRY(own_identity_start(&control->main.loop, &own, &control->own, why));
     keeper_init(&control->keeper, control->authority, control->own, &control->health);
     TRY(rpc_server_credentials_make(own_identity_set(control->own), &control->credentials, why));
+    rpc_server_credentials_on_stale(control->credentials, &control->main, control_identity_stale,
+                                    control);
     options.credentials = rpc_server_credentials_raw(control->credentials);
     options.judge = rpc_server_credentials_judge(control->credentials);
     return rpc_server_start(control->queue, &options, &control->server, why);
@@ -511,6 +521,9 @@ static void control_close(struct control *control)
     timer_close(&control->tick, NULL);
     web_server_close(control->admin);
     web_server_close(control->metrics);
+    if (control->credentials != NULL) { /* handshakes go on until the server has closed */
+        rpc_server_credentials_on_stale(control->credentials, NULL, NULL, NULL);
+    }
     own_identity_close(control->own);
     if (control->server != NULL) {
         rpc_server_close(control->server, CONTROL_GRACE_MS, control_server_closed, control);

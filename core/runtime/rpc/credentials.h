@@ -90,6 +90,16 @@ enum status rpc_server_credentials_make(struct identity_set *set,
 enum status rpc_server_credentials_set(struct rpc_server_credentials *credentials,
                                        struct identity_set *set, struct failure *why) MUST_USE;
 
+/*
+ * rpc_server_credentials_on_stale says who renews. From then on no handshake shows a leaf that is not valid
+ * by our clock: where one begins while that is so (it ended in a stop, or the clock was set), stale(user)
+ * runs on the loop of `home`, the handshake waits a moment for rpc_server_credentials_set() and shows the new
+ * leaf. Where nothing valid comes, or `home` is NULL (nobody renews any more), the handshake ends and nothing
+ * is shown. The server's thread.
+ */
+void rpc_server_credentials_on_stale(struct rpc_server_credentials *credentials,
+                                     struct worker *home, void (*stale)(void *user), void *user);
+
 /* rpc_server_credentials_drop: after the server that uses them has closed. NULL is fine. */
 void rpc_server_credentials_drop(struct rpc_server_credentials **credentials);
 

@@ -11,6 +11,7 @@
 #include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 #include "core/runtime/rpc/credentials.h"
+#include "core/runtime/rpc/credentials_handshake.h"
 #include "core/runtime/rpc/credentials_tls.h"
 #include "core/trust/identity/pem.h"
 
@@ -18,11 +19,12 @@ struct rpc_server_credentials {
     grpc_tls_certificate_provider *provider; /* owned; new handshakes take what it holds */
     grpc_server_credentials *raw;            /* owned */
     struct bundle *roots;                    /* reference; judges callers */
+    struct credentials_handshake *handshake; /* owned; judges what is shown, when it is shown */
 };
 
-/* The root that our own chain ends in, in PEM: it goes with the chain, so that a client can pin it. */
+/* The root that our own chain ends in, in DER: it goes with the chain, so that a client can pin it. */
 static enum status rpc_server_credentials_root(const struct svid *svid, const struct bundle *bundle,
-                                               struct buffer *out_pem, struct failure *why)
+                                               struct bytes *out_der, struct failure *why)
 {
     struct bytes chain[SVID_CERTS_MAX];
     const struct bundle_domain *domain = bundle_find(bundle, spiffe_id_trust_domain(svid_id(svid)));
@@ -35,7 +37,8 @@ static enum status rpc_server_credentials_root(const struct svid *svid, const st
     TRY(verify_peer(bundle, chain, num_certs, VERIFY_SERVER, clock_unix_s(), &self, why));
     for (size_t i = 0; domain != NULL && i < bundle_num_roots(domain); i++) {
         if (memcmp(bundle_root_sha256(domain, i), self.root_sha256, BUNDLE_SHA256_LEN) == 0) {
-            return pem_add(out_pem, "CERTIFICATE", bundle_root(domain, i)->der);
+            *out_der = bundle_root(domain, i)->der;
+            return STATUS_OK;
         }
     }
     return fail(why, STATUS_CONFIG, "rpc/identity", "our own root is not in the bundle");
@@ -45,11 +48,13 @@ enum status rpc_server_credentials_set(struct rpc_server_credentials *credential
                                        struct identity_set *set, struct failure *why)
 {
     CLEARED(buffer) root_pem = {0};
+    struct bytes root_der;
     struct failure cause = {0};
 
     buffer_init(&root_pem, 2 * CERTIFICATE_MAX);
-    if (rpc_server_credentials_root(identity_set_svid(set), identity_set_bundle(set), &root_pem,
-                                    &cause) != STATUS_OK) {
+    if (rpc_server_credentials_root(identity_set_svid(set), identity_set_bundle(set), &root_der,
+                                    &cause) != STATUS_OK ||
+        pem_add(&root_pem, "CERTIFICATE", root_der) != STATUS_OK) {
         return fail(why, STATUS_CONFIG, "rpc/identity", "our own chain does not verify: %s: %.120s",
                     cause.reason, cause.detail);
     }
@@ -57,6 +62,7 @@ enum status rpc_server_credentials_set(struct rpc_server_credentials *credential
                                 buffer_bytes(&root_pem), why));
     bundle_drop(&credentials->roots);
     credentials->roots = bundle_ref(identity_set_bundle(set));
+    credentials_handshake_set(credentials->handshake, identity_set_svid(set), root_der);
     return STATUS_OK;
 }
 
@@ -69,6 +75,7 @@ enum status rpc_server_credentials_make(struct identity_set *set,
     enum status status;
 
     credentials->provider = grpc_tls_certificate_provider_in_memory_create();
+    credentials->handshake = credentials_handshake_make();
     status = rpc_server_credentials_set(credentials, set, why);
     if (status != STATUS_OK) {
         rpc_server_credentials_drop(&credentials);
@@ -85,6 +92,12 @@ enum status rpc_server_credentials_make(struct identity_set *set,
     return STATUS_OK;
 }
 
+void rpc_server_credentials_on_stale(struct rpc_server_credentials *credentials,
+                                     struct worker *home, void (*stale)(void *user), void *user)
+{
+    credentials_handshake_ask(credentials->handshake, home, stale, user);
+}
+
 void rpc_server_credentials_drop(struct rpc_server_credentials **credentials)
 {
     struct rpc_server_credentials *gone = TAKE(*credentials);
@@ -96,6 +109,7 @@ void rpc_server_credentials_drop(struct rpc_server_credentials **credentials)
         grpc_server_credentials_release(gone->raw);
     }
     grpc_tls_certificate_provider_release(gone->provider);
+    credentials_handshake_drop(&gone->handshake);
     bundle_drop(&gone->roots);
     free(gone);
 }
