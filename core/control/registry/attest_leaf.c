@@ -6,6 +6,7 @@
 
 #include "core/control/ca/serial.h"
 #include "core/control/registry/instance.h"
+#include "core/runtime/base/clock.h"
 
 struct attest_renewal {
     struct registry *registry;
@@ -81,8 +82,8 @@ static enum status attest_leaf_judge(struct registry *registry, const struct att
     }
     if (proof->now >= leaf->expires_at) {
         return fail(why, STATUS_UNTRUSTED, "renew/expired-leaf",
-                    "the certificate of %.150s expired %lld s ago", leaf->id.text,
-                    (long long)(proof->now - leaf->expires_at));
+                    "the certificate of %.150s ended at %s, the control plane's clock says %s",
+                    leaf->id.text, clock_utc(leaf->expires_at).text, clock_utc(proof->now).text);
     }
     if (memcmp(proof->key.at, leaf->key_sha256, sizeof proof->key.at) == 0) {
         return fail(why, STATUS_PROTOCOL, "renew/same-key",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/control/registry/record.h"
+#include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 
 enum token_use_tag {
@@ -167,9 +168,10 @@ static enum status token_use_check_time(const struct token *token, int64_t now, 
 {
     if (now >= token->expires_at) {
         return fail(why, STATUS_UNTRUSTED, "bootstrap/token-expired",
-                    "token %s expired %lld s ago; make another with `signet token create --entry "
-                    "%s --out FILE`",
-                    token->id, (long long)(now - token->expires_at), token->entry);
+                    "token %s ended at %s, the control plane's clock says %s; make another with "
+                    "`signet token create --entry %s --out FILE`",
+                    token->id, clock_utc(token->expires_at).text, clock_utc(now).text,
+                    token->entry);
     }
     return STATUS_OK;
 }

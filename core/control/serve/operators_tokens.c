@@ -84,8 +84,8 @@ static enum status operators_read_life(const struct json_value *top, struct toke
         return fail(why, STATUS_CONFIG, "token/life", "life_s or until, not both");
     }
     if (until != 0 && until <= order->now) {
-        return fail(why, STATUS_CONFIG, "token/life", "until lies %lld s in the past",
-                    (long long)(order->now - until));
+        return fail(why, STATUS_CONFIG, "token/life", "until is %s, and it is %s by our clock",
+                    clock_utc(until).text, clock_utc(order->now).text);
     }
     order->life_s = until != 0 ? until - order->now : life_s != 0 ? life_s : OPERATORS_TOKEN_LIFE_S;
     return STATUS_OK;

@@ -112,6 +112,36 @@ ParameterizedTest(struct attest_case *given, attest, I4_a_caller_gets_only_its_o
     place_clear(&place);
 }
 
+/* Who was refused for a time sees the certificate's or token's own, and ours: as dates. */
+Test(attest, a_refusal_for_its_time_says_both_times)
+{
+    static const struct attest_case cases[] = {
+        {"token", "web", 100, "", "bootstrap/token-expired"},
+        {"leaf", "spiffe://cluster.local/ns/shop/sa/web", 101, "", "renew/expired-leaf"},
+    };
+    static const char *const said[] = {
+        " ended at 2027-01-15T08:01:40Z, the control plane's clock says 2027-01-15T08:01:40Z; ",
+        " ended at 2027-01-15T08:01:40Z, the control plane's clock says 2027-01-15T08:01:41Z",
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct place place = {0};
+        CLEARED(secret) token = {0};
+        struct token_order order = {.entry = bytes_of("web"), .life_s = 100, .now = NOW};
+        struct attested attested = {0};
+        struct failure why = {0};
+
+        place_make(&place);
+        place_add(&place, "web", 0);
+        cr_assert_eq(token_create(&place.registry, &order, &token, NULL, &why), STATUS_OK);
+        cr_assert_neq(attest_try(&place, &cases[i], secret_bytes(&token), &attested, &why),
+                      STATUS_OK);
+        cr_assert_str_eq(why.reason, cases[i].refused);
+        cr_assert_not_null(strstr(why.detail, said[i]), "%s", why.detail);
+        place_clear(&place);
+    }
+}
+
 /* --- instances ---------------------------------------------------------------------------------- */
 
 /* The serial numbers that were given out, by the names that a test has for them. */
