@@ -132,7 +132,7 @@ static void certificates_log_token(const struct certificates_job *job,
               LOG_TEXT("peer", rpc_exchange_address(job->exchange)),
               LOG_BOOL("repeated", attested->repeated),
               LOG_INT("uses_left", token_uses_left(token)),
-              LOG_INT("expires_at", token->expires_at));
+              LOG_DATE("expires_at", token->expires_at));
     if (attested->second_key) {
         log_event(&job->service->log, LOG_WARN, "token.second-key",
                   LOG_TEXT("token_id", token->id), LOG_TEXT("entry", token->entry),
@@ -157,7 +157,8 @@ static void certificates_log_issued(const struct certificates_job *job, const st
         LOG_TEXT("id", issued->attested.entry.spiffe_id.text),
         LOG_TEXT("holder", issued->attested.instance), LOG_BYTES("instance", job->instance_id),
         LOG_TEXT("serial", issued->certificate.serial_hex),
-        LOG_INT("not_after", issued->certificate.not_after), LOG_INT("renew_at", issued->renew_at));
+        LOG_DATE("not_after", issued->certificate.not_after),
+        LOG_DATE("renew_at", issued->renew_at));
     if (issued->attested.adopted) {
         log_event(&job->service->log, LOG_WARN, "instance.adopted",
                   LOG_TEXT("entry", issued->attested.entry.name),

@@ -19,12 +19,10 @@ void keeper_init(struct keeper *keeper, struct authority *authority,
 
 static void keeper_log_link(struct log *log, const char *event, const struct authority_note *note)
 {
-    struct clock_text from = clock_utc(note->link.not_before);
-    struct clock_text to = clock_utc(note->link.not_after);
-
     log_event(log, LOG_INFO, event, LOG_TEXT("file", note->link.file),
               LOG_TEXT("cause", note->cause), LOG_TEXT("serial", note->link.serial_hex),
-              LOG_TEXT("not_before", from.text), LOG_TEXT("not_after", to.text));
+              LOG_DATE("not_before", note->link.not_before),
+              LOG_DATE("not_after", note->link.not_after));
 }
 
 static void keeper_log_step(struct log *log, const struct authority_note *note)

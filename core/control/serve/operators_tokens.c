@@ -158,7 +158,7 @@ enum status operators_create_token(struct operators *operators, const struct web
     metrics_add(0, METRIC_TOKENS_CREATED, LABEL_NONE, LABEL_NONE, 1);
     log_event(&operators->log, LOG_INFO, "token.created", LOG_TEXT("token_id", token.id),
               LOG_TEXT("entry", token.entry), LOG_INT("uses", token.uses),
-              LOG_INT("expires_at", token.expires_at));
+              LOG_DATE("expires_at", token.expires_at));
     return operators_answer_token(answer, &token, &text, why);
 }
 

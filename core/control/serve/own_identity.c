@@ -62,9 +62,6 @@ static void own_identity_take(struct own_identity *own, const struct own_identit
                               struct steady_now now)
 {
     const struct svid *svid = identity_set_svid(made->set);
-    struct clock_text from = clock_utc(svid_starts_at(svid));
-    struct clock_text to = clock_utc(svid_expires_at(svid));
-    struct clock_text renewal = clock_utc(made->renews_at);
 
     identity_set_drop(&own->set);
     own->set = made->set;
@@ -80,8 +77,9 @@ static void own_identity_take(struct own_identity *own, const struct own_identit
     metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)own->generation);
     metrics_gauge_set(METRIC_AUTHORITY_EXPIRY, LABEL_SERVER, LABEL_NONE, svid_expires_at(svid));
     log_event(&own->log, LOG_INFO, "own-identity.renewed", LOG_TEXT("id", own->id.text),
-              LOG_TEXT("serial", svid_serial_hex(svid)), LOG_TEXT("not_before", from.text),
-              LOG_TEXT("not_after", to.text), LOG_TEXT("renew_at", renewal.text));
+              LOG_TEXT("serial", svid_serial_hex(svid)),
+              LOG_DATE("not_before", svid_starts_at(svid)),
+              LOG_DATE("not_after", svid_expires_at(svid)), LOG_DATE("renew_at", made->renews_at));
 }
 
 static enum status own_identity_renew(struct own_identity *own, struct steady_now now,

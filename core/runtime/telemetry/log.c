@@ -208,6 +208,9 @@ static void log_line_field(struct log_line *line, const struct log_field *field)
             log_line_add(line, field->value.truth ? "true" : "false");
         }
         break;
+    case LOG_KIND_DATE:
+        log_line_text(line, field->name, clock_utc(field->value.number).text);
+        break;
     case LOG_KIND_FAILURE:
         log_line_failure(line, field->value.failure);
         break;

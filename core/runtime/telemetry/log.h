@@ -54,6 +54,7 @@ enum log_kind {
     LOG_KIND_BYTES,
     LOG_KIND_INT,
     LOG_KIND_BOOL,
+    LOG_KIND_DATE,    /* Unix s, printed as clock_utc() does */
     LOG_KIND_FAILURE, /* prints reason, detail and os_error */
 };
 
@@ -130,6 +131,9 @@ void log_write(const struct log *log, enum log_level level, const char *event,
     ((struct log_field){.name = (name_), .kind = LOG_KIND_INT, .value.number = (int64_t)(number_)})
 #define LOG_BOOL(name_, truth_)                                                                    \
     ((struct log_field){.name = (name_), .kind = LOG_KIND_BOOL, .value.truth = (truth_)})
+/* LOG_DATE is a field of a moment in Unix s: people read it as a date. */
+#define LOG_DATE(name_, unix_s_)                                                                   \
+    ((struct log_field){.name = (name_), .kind = LOG_KIND_DATE, .value.number = (unix_s_)})
 /*
  * LOG_FAILURE gives `reason`, `detail` and, where there is one, `os_error`; nothing without a
  * reason.

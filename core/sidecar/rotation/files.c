@@ -152,7 +152,7 @@ static void files_tell(struct files *files, const struct failure *why)
         log_event(&files->log, LOG_INFO, "identity.loaded", LOG_TEXT("id", svid_id(svid)->text),
                   LOG_TEXT("serial", svid_serial_hex(svid)),
                   LOG_INT("generation", files->generation),
-                  LOG_INT("not_after", svid_expires_at(svid)));
+                  LOG_DATE("not_after", svid_expires_at(svid)));
     }
     if (files->options.loaded != NULL) {
         files->options.loaded(files->options.user, why->reason == NULL ? NULL : why);

@@ -57,12 +57,13 @@ Test(log, an_event_is_one_json_line_with_its_fields_in_order)
     (void)fail_os(&why, 2, "svid/x", "no \"file\"");
     log_event(&child, LOG_WARN, "svid.renewed", LOG_TEXT("id", "spiffe://td/x"),
               LOG_BYTES("seen", bytes_make("\xff\n", 2)), LOG_BOOL("ok", true),
-              LOG_TEXT("none", NULL), LOG_FAILURE(&why));
+              LOG_DATE("until", 1769850487), LOG_TEXT("none", NULL), LOG_FAILURE(&why));
     cr_assert_str_eq(
         log_test_text(),
         "{\"ts\":\"2026-01-31T09:08:07.006Z\",\"level\":\"warn\",\"area\":\"rotation\","
         "\"event\":\"svid.renewed\",\"conn\":7,\"id\":\"spiffe://td/x\","
-        "\"seen\":\"\\u00ff\\n\",\"ok\":true,\"none\":null,\"reason\":\"svid/x\","
+        "\"seen\":\"\\u00ff\\n\",\"ok\":true,\"until\":\"2026-01-31T09:08:07Z\","
+        "\"none\":null,\"reason\":\"svid/x\","
         "\"detail\":\"no \\\"file\\\": No such file or directory\",\"os_error\":2}\n");
 }
 
