@@ -136,8 +136,22 @@ static int init_print_ruleset(const struct plan *plan, enum apply_backend backen
     return init_print(&text);
 }
 
-static int init_set(const struct plan *plan, enum apply_backend backend, bool dry_run)
+/* What is captured is everything but this: said wherever capture is. */
+static int init_print_exclusions(const struct plan_options *options, const char *before)
 {
+    CLEARED(buffer) text = {0};
+
+    buffer_init(&text, INIT_TEXT_MAX);
+    if (plan_print_exclusions(options, before, &text) != STATUS_OK) {
+        abort(); /* the options' bounds make it fit */
+    }
+    return init_print(&text);
+}
+
+static int init_set(const struct init_settings *settings, const struct plan_options *options,
+                    const struct plan *plan, enum apply_backend backend)
+{
+    bool dry_run = settings->dry_run;
     struct apply_outcome outcome;
     struct failure why = {0};
     enum status status = apply_set(plan, backend, dry_run, &outcome, &why);
@@ -153,7 +167,7 @@ static int init_set(const struct plan *plan, enum apply_backend backend, bool dr
     if (outcome.replaced_other) {
         (void)printf("signet-init: earlier rules of ours in the other backend were removed\n");
     }
-    return INIT_OK;
+    return init_print_exclusions(options, "signet-init: ");
 }
 
 static int init_check(const struct plan_options *options)
@@ -172,6 +186,9 @@ static int init_check(const struct plan_options *options)
         abort(); /* CHECK_LINES_MAX lines fit */
     }
     printed = init_print(&text);
+    if (printed == INIT_OK) {
+        printed = init_print_exclusions(options, "");
+    }
     if (printed != INIT_OK) {
         return printed;
     }
@@ -217,7 +234,7 @@ static int init_run(const struct init_settings *settings, const char *command)
         answer = init_refuse(STATUS_CONFIG, &why);
     } else if (strcmp(command, "set") == 0) {
         answer = settings->print ? init_print_ruleset(plan, backend)
-                                 : init_set(plan, backend, settings->dry_run);
+                                 : init_set(settings, &options, plan, backend);
     } else if (settings->print || settings->dry_run) {
         answer = init_usage("--print and --dry-run belong to set, not to this command", command);
     } else if (strcmp(command, "check") == 0) {

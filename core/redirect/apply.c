@@ -201,8 +201,9 @@ static enum status apply_iptables_set(const struct plan *plan, bool dry_run, str
 }
 
 /*
- * iptables over nf_tables leaves its built-in chains and an empty table, which iptables-save does
- * not show but `nft list ruleset` does. Only what holds nothing goes: both refuse otherwise.
+ * iptables over nf_tables leaves the built-in chains that it made, and perhaps an empty table, which
+ * iptables-save does not show but `nft list ruleset` does. Only what holds nothing goes: a chain with
+ * a rule of somebody else's is refused, and the table goes when nothing at all is left in it.
  */
 static void apply_iptables_tidy(const struct apply_family *of)
 {
@@ -232,7 +233,6 @@ static enum status apply_iptables_remove_family(const struct apply_family *of, b
                                                 struct failure *why)
 {
     CLEARED(process_result) saved = {0};
-    CLEARED(process_result) after = {0};
     CLEARED(buffer) text = {0};
     struct iptables_state state;
     enum status status;
@@ -254,10 +254,7 @@ static enum status apply_iptables_remove_family(const struct apply_family *of, b
     TRY(iptables_removal(&state, &text));
     TRY(apply_iptables_restore(of, buffer_bytes(&text), false, why));
     *out_was_there = true;
-    if (apply_iptables_save(of, &after, NULL) == STATUS_OK &&
-        iptables_saved_is_bare(buffer_bytes(&after.out))) {
-        apply_iptables_tidy(of);
-    }
+    apply_iptables_tidy(of);
     return STATUS_OK;
 }
 

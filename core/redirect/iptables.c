@@ -40,20 +40,6 @@ bool iptables_state_is_empty(const struct iptables_state *state)
            state->prerouting_jumps == 0;
 }
 
-bool iptables_saved_is_bare(struct bytes saved)
-{
-    while (saved.len > 0) {
-        struct bytes line = bytes_trim(bytes_split(&saved, '\n'));
-        bool is_chain = bytes_starts(line, bytes_of(":"));
-
-        if (bytes_starts(line, bytes_of("-")) ||
-            (is_chain && memmem(line.at, line.len, " ACCEPT ", 8) == NULL)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum status iptables_add_rule(const struct plan_rule *rule, struct buffer *out)
 {
     TRY(buffer_add_format(out, "-A %s", iptables_chain(rule->chain)));

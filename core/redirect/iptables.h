@@ -32,12 +32,6 @@ struct iptables_state iptables_state_read(struct bytes saved);
 bool iptables_state_is_empty(const struct iptables_state *state);
 
 /*
- * iptables_saved_is_bare: does a whole `iptables-save -t nat` hold nothing but built-in chains that
- * accept all?
- */
-bool iptables_saved_is_bare(struct bytes saved);
-
-/*
  * iptables_ruleset appends the text that makes `plan` stand for `family` (PLAN_IPV4 or PLAN_IPV6),
  * whatever of ours stood there: `state`. STATUS_LIMIT "buffer/full" from the buffer's bound.
  */

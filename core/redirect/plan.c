@@ -316,3 +316,57 @@ bool plan_options_exclude(const struct plan_options *options, const struct ip *i
     }
     return false;
 }
+
+/* Begins a line, or goes on in it. */
+static enum status plan_print_item(const char *before, const char *what, bool first,
+                                   struct buffer *out)
+{
+    return first ? buffer_add_format(out, "%sleft alone: %s ", before, what)
+                 : buffer_add_text(out, ", ");
+}
+
+static enum status plan_print_ports(const char *before, const char *what,
+                                    const struct plan_ports *ports, struct buffer *out)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct plan_port_range *range = &ports->at[i];
+
+        TRY(plan_print_item(before, what, i == 0, out));
+        TRY(range->first == range->last
+                ? buffer_add_format(out, "%u", range->first)
+                : buffer_add_format(out, "%u-%u", range->first, range->last));
+    }
+    return ports->count == 0 ? STATUS_OK : buffer_add_text(out, "\n");
+}
+
+static enum status plan_print_blocks(const struct plan_options *options, const char *before,
+                                     struct buffer *out)
+{
+    for (size_t i = 0; i < options->num_exclude_blocks; i++) {
+        char block[IP_BLOCK_TEXT_MAX];
+
+        ip_block_print(&options->exclude_blocks[i], block);
+        TRY(plan_print_item(before, "outbound to", i == 0, out));
+        TRY(buffer_add_text(out, block));
+    }
+    return options->num_exclude_blocks == 0 ? STATUS_OK : buffer_add_text(out, "\n");
+}
+
+enum status plan_print_exclusions(const struct plan_options *options, const char *before,
+                                  struct buffer *out)
+{
+    TRY(buffer_add_format(out, "%sleft alone: loopback\n", before));
+    for (size_t i = 0; i < options->num_uids; i++) {
+        TRY(plan_print_item(before, "connections of user", i == 0, out));
+        TRY(buffer_add_format(out, "%u", options->uids[i]));
+    }
+    TRY(buffer_add_text(out, options->num_uids == 0 ? "" : "\n"));
+    TRY(plan_print_ports(before, "outbound to ports", &options->exclude_outbound, out));
+    TRY(plan_print_ports(before, "inbound to ports", &options->exclude_inbound, out));
+    TRY(plan_print_blocks(options, before, out));
+    for (size_t i = 0; i < options->num_exclude_interfaces; i++) {
+        TRY(plan_print_item(before, "both directions on", i == 0, out));
+        TRY(buffer_add_text(out, options->exclude_interfaces[i]));
+    }
+    return buffer_add_text(out, options->num_exclude_interfaces == 0 ? "" : "\n");
+}

@@ -14,6 +14,7 @@
 #ifndef SIGNET_CORE_REDIRECT_PLAN_H
 #define SIGNET_CORE_REDIRECT_PLAN_H
 
+#include "core/runtime/base/buffer.h"
 #include "core/runtime/base/ip.h"
 
 #define PLAN_OUTBOUND_PORT 15001
@@ -142,5 +143,13 @@ bool plan_ports_have(const struct plan_ports *ports, uint16_t port);
 
 /* plan_options_exclude: is the destination `ip` in an excluded block? */
 bool plan_options_exclude(const struct plan_options *options, const struct ip *ip);
+
+/*
+ * plan_print_exclusions appends what the options leave alone, a line each behind `before`, in the words
+ * of the options: "left alone: outbound to ports 25, 9000-9010". Loopback and the proxy's own users
+ * always are. STATUS_LIMIT "buffer/full".
+ */
+enum status plan_print_exclusions(const struct plan_options *options, const char *before,
+                                  struct buffer *out) MUST_USE;
 
 #endif

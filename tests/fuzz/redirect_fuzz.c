@@ -80,7 +80,6 @@ static void fuzz_texts(const struct plan *plan, struct bytes input)
     fuzz_expect(fuzz_lines(&v6) == num_v6 + 6);
     fuzz_expect(iptables_removal(&state, &other) == STATUS_OK);
     fuzz_expect(iptables_restoral(input, &state, &other) == STATUS_OK);
-    (void)iptables_saved_is_bare(input);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)

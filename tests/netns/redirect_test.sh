@@ -133,4 +133,24 @@ holds "the captured connection ends, and says so" holds_soon grep -q ECONNRESET 
 holds "remove when nothing is there" in_ns web "$signet_init" remove
 is "still nothing" "$untouched" "$(in_ns web nft list ruleset)"
 is "the connection from before all lives on" "still here" "$(tail -1 "$WORK/held.log")"
+
+echo "# set and check say what is left alone"
+seen=$(in_ns web "$signet_init" set --backend "$backend" --exclude-outbound-ports 25,9000-9010 \
+    --exclude-inbound-ports 22 --exclude-cidrs 169.254.0.0/16 --exclude-interfaces wg0)
+for line in "loopback" "connections of user 1337" "outbound to ports 25, 9000-9010" "inbound to ports 22" \
+    "outbound to 169.254.0.0/16" "both directions on wg0"; do
+    holds "set: $line" grep -qF "signet-init: left alone: $line" <<<"$seen"
+done
+seen=$(in_ns web "$signet_init" check --exclude-inbound-ports 22)
+holds "check: excludes" grep -qxF "left alone: inbound to ports 22" <<<"$seen"
+in_ns web "$signet_init" remove >/dev/null
+
+echo "# remove beside the rules of others leaves no chain that we made"
+make_ns shared
+in_ns shared iptables -t nat -A POSTROUTING -j MASQUERADE
+in_ns shared ip6tables -t nat -N THEIRS
+others=$(rules shared)
+holds "set beside them" in_ns shared "$signet_init" set --backend "$backend"
+holds "remove" in_ns shared "$signet_init" remove
+is "their rules and chains stand, and nothing else" "$others" "$(rules shared)"
 netns_end

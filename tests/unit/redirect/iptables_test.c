@@ -137,13 +137,3 @@ Test(iptables, brings_back_what_stood_before)
     cr_assert_eq(iptables_restoral(bytes_of("*nat\nCOMMIT\n"), &now, &gone), STATUS_OK);
     cr_assert(has_line(&gone, "-X SIGNET_OUTPUT"));
 }
-
-Test(iptables, calls_a_table_bare_only_without_rules_chains_and_policies_of_others)
-{
-    cr_assert(iptables_saved_is_bare(
-        bytes_of("# x\n*nat\n:OUTPUT ACCEPT [0:0]\n:PREROUTING ACCEPT [1:60]\nCOMMIT\n")));
-    cr_assert_not(iptables_saved_is_bare(bytes_of("*nat\n:OUTPUT DROP [0:0]\nCOMMIT\n")));
-    cr_assert_not(iptables_saved_is_bare(bytes_of("*nat\n:THEIRS - [0:0]\nCOMMIT\n")));
-    cr_assert_not(iptables_saved_is_bare(
-        bytes_of("*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j RETURN\nCOMMIT\n")));
-}

@@ -222,3 +222,32 @@ Test(plan, knows_the_destinations_that_are_excluded)
     cr_assert(plan_options_exclude(&options, &inside));
     cr_assert_not(plan_options_exclude(&options, &outside));
 }
+
+static void plan_expect_exclusions(const struct plan_options *options, const char *expected)
+{
+    CLEARED(buffer) out = {.max = 65536};
+
+    cr_assert_eq(plan_print_exclusions(options, "> ", &out), STATUS_OK);
+    cr_expect(bytes_equal_text(buffer_bytes(&out), expected), "%.*s", (int)out.len, out.at);
+}
+
+Test(plan, says_what_it_leaves_alone)
+{
+    struct plan_options options;
+
+    plan_options_init(&options);
+    plan_expect_exclusions(&options, "> left alone: loopback\n");
+    cr_assert_eq(plan_options_add_uid(&options, bytes_of("1337"), NULL), STATUS_OK);
+    cr_assert_eq(plan_ports_add(&options.exclude_outbound, bytes_of("25,9000-9010"), NULL),
+                 STATUS_OK);
+    cr_assert_eq(plan_ports_add(&options.exclude_inbound, bytes_of("22"), NULL), STATUS_OK);
+    cr_assert_eq(plan_options_add_blocks(&options, bytes_of("10.0.0.0/8,fd00::/8"), NULL),
+                 STATUS_OK);
+    cr_assert_eq(plan_options_add_interfaces(&options, bytes_of("wg0,docker0"), NULL), STATUS_OK);
+    plan_expect_exclusions(&options, "> left alone: loopback\n"
+                                     "> left alone: connections of user 1337\n"
+                                     "> left alone: outbound to ports 25, 9000-9010\n"
+                                     "> left alone: inbound to ports 22\n"
+                                     "> left alone: outbound to 10.0.0.0/8, fd00::/8\n"
+                                     "> left alone: both directions on wg0, docker0\n");
+}
