@@ -19,7 +19,8 @@ struct setting_source {
     const struct setting_table *table;
     void *values; /* the program's struct */
     enum setting_origin kind;
-    uint8_t *origins; /* of each row, to be kept up to date; NULL: nobody asks */
+    struct setting_request *request; /* its origins and lines are kept up to date; NULL: nobody asks */
+    unsigned line;                   /* in the settings file, being read; 0: no file */
     bool given[SETTING_ROWS_MAX];
 };
 
@@ -96,9 +97,15 @@ static enum status setting_unknown(const struct setting_table *table, const char
 
 static void setting_note_origin(const struct setting_source *source, const struct setting_row *row)
 {
-    if (source->origins != NULL) {
-        source->origins[row - source->table->rows] = (uint8_t)source->kind;
+    if (source->request != NULL) {
+        source->request->origins[row - source->table->rows] = (uint8_t)source->kind;
+        source->request->lines[row - source->table->rows] = source->line;
     }
+}
+
+static struct setting_list *setting_list_of(const struct setting_row *row, void *values)
+{
+    return (struct setting_list *)(void *)((char *)values + row->offset);
 }
 
 /* Gives a row a value of this source. The first one of a list replaces what a lower source gave. */
@@ -116,14 +123,21 @@ static enum status setting_give(struct setting_source *source, const struct sett
     }
     *given = true;
     setting_note_origin(source, row);
-    return setting_value_set(row, origin, text, source->values, why);
+    TRY(setting_value_set(row, origin, text, source->values, why));
+    if (row->type == SETTING_TYPE_list) {
+        struct setting_list *list = setting_list_of(row, source->values);
+
+        list->lines[list->num_items - 1] = source->line;
+    }
+    return STATUS_OK;
 }
 
 static enum status setting_load_defaults(const struct setting_table *table, void *values,
-                                         uint8_t *origins, struct failure *why)
+                                         struct setting_request *request,
+                                         struct failure *why)
 {
     struct setting_source source = {
-        .table = table, .values = values, .kind = SETTING_FROM_DEFAULT, .origins = origins};
+        .table = table, .values = values, .kind = SETTING_FROM_DEFAULT, .request = request};
 
     for (size_t i = 0; i < table->num_rows; i++) {
         const struct setting_row *row = &table->rows[i];
@@ -176,7 +190,8 @@ static enum status setting_read_lines(struct setting_source *source, const char 
     while (text.len > 0) {
         char place[SETTING_ORIGIN_MAX];
 
-        (void)snprintf(place, sizeof place, "%.80s:%u", origin, ++line_number);
+        source->line = ++line_number;
+        (void)snprintf(place, sizeof place, "%.80s:%u", origin, line_number);
         TRY(setting_read_line(source, place, bytes_split(&text, '\n'), why));
     }
     return STATUS_OK;
@@ -210,10 +225,11 @@ static enum status setting_give_list(struct setting_source *source, const struct
 
 static enum status setting_load_environment(const struct setting_table *table,
                                             char *const *environment, void *values,
-                                            uint8_t *origins, struct failure *why)
+                                            struct setting_request *request,
+                                         struct failure *why)
 {
     struct setting_source source = {
-        .table = table, .values = values, .kind = SETTING_FROM_ENVIRONMENT, .origins = origins};
+        .table = table, .values = values, .kind = SETTING_FROM_ENVIRONMENT, .request = request};
     size_t prefix_len = strlen(table->env_prefix);
 
     for (; environment != NULL && *environment != NULL; environment++) {
@@ -293,7 +309,7 @@ static enum status setting_load_flags(const struct setting_table *table,
                                       struct setting_request *request, struct failure *why)
 {
     struct setting_source source = {
-        .table = table, .values = values, .kind = SETTING_FROM_FLAG, .origins = request->origins};
+        .table = table, .values = values, .kind = SETTING_FROM_FLAG, .request = request};
     char **argv = input->argv;
     int argc = input->argc;
     int front = 1;
@@ -322,10 +338,11 @@ static enum status setting_load_flags(const struct setting_table *table,
 
 /* Reads the settings file that `found` names, if it names one, into `values`. */
 static enum status setting_load_file(const struct setting_table *table, const void *found,
-                                     void *values, uint8_t *origins, struct failure *why)
+                                     void *values, struct setting_request *request,
+                                         struct failure *why)
 {
     struct setting_source source = {
-        .table = table, .values = values, .kind = SETTING_FROM_FILE, .origins = origins};
+        .table = table, .values = values, .kind = SETTING_FROM_FILE, .request = request};
     const struct setting_row *row = setting_row_of(table, bytes_of("config"));
     CLEARED(buffer) text = {.max = SETTING_FILE_MAX};
     const char *path;
@@ -347,7 +364,7 @@ static enum status setting_load_over(const struct setting_table *table,
                                      const struct setting_input *input, void *values,
                                      struct setting_request *request, struct failure *why)
 {
-    TRY(setting_load_environment(table, input->environment, values, request->origins, why));
+    TRY(setting_load_environment(table, input->environment, values, request, why));
     return setting_load_flags(table, input, values, request, why);
 }
 
@@ -356,11 +373,12 @@ static enum status setting_load_all(const struct setting_table *table,
                                     const struct setting_input *input, void *found, void *values,
                                     struct setting_request *request, struct failure *why)
 {
-    TRY(setting_load_defaults(table, found, request->origins, why));
+    TRY(setting_load_defaults(table, found, request, why));
     TRY(setting_load_over(table, input, found, request, why));
     memset(request->origins, SETTING_FROM_DEFAULT, sizeof request->origins);
-    TRY(setting_load_defaults(table, values, request->origins, why));
-    TRY(setting_load_file(table, found, values, request->origins, why));
+    memset(request->lines, 0, sizeof request->lines);
+    TRY(setting_load_defaults(table, values, request, why));
+    TRY(setting_load_file(table, found, values, request, why));
     return setting_load_over(table, input, values, request, why);
 }
 
@@ -410,6 +428,51 @@ const char *setting_origin(const struct setting_table *table, const struct setti
     const struct setting_row *row = setting_row_of(table, name);
 
     return row == NULL ? NULL : words[request->origins[row - table->rows]];
+}
+
+/* The settings file's name among the values; "" without one. */
+static const char *setting_file_of(const struct setting_table *table, const void *values)
+{
+    const struct setting_row *row = setting_row_of(table, bytes_of("config"));
+    const char *path =
+        row == NULL ? NULL
+                    : *(char *const *)(const void *)((const char *)values + row->offset);
+
+    return path == NULL ? "" : path;
+}
+
+const char *setting_place(const struct setting_table *table, const struct setting_request *request,
+                          const void *values, const char *name, size_t index,
+                          char out[SETTING_PLACE_MAX])
+{
+    const struct setting_row *row = setting_row_of(table, bytes_of(name));
+    size_t at = row == NULL ? 0 : (size_t)(row - table->rows);
+    unsigned line = row == NULL ? 0 : request->lines[at];
+    const char *before = "";
+
+    if (row != NULL && row->type == SETTING_TYPE_list) {
+        const struct setting_list *list =
+            (const struct setting_list *)(const void *)((const char *)values + row->offset);
+
+        line = index < list->num_items ? list->lines[index] : 0;
+    }
+    if (line > 0) {
+        (void)snprintf(out, SETTING_PLACE_MAX, "%.80s:%u: %.32s", setting_file_of(table, values),
+                       line, name);
+        return out;
+    }
+    if (row != NULL && request->origins[at] == SETTING_FROM_FLAG) {
+        before = "--";
+    } else if (row != NULL && request->origins[at] == SETTING_FROM_ENVIRONMENT) {
+        before = table->env_prefix;
+    }
+    (void)snprintf(out, SETTING_PLACE_MAX, "%.32s%.64s", before, name);
+    for (size_t i = 0; before[0] != '\0' && out[i] != '\0'; i++) {
+        bool is_flag = before[0] == '-';
+
+        out[i] = is_flag ? (out[i] == '_' ? '-' : out[i]) : (char)toupper(out[i]);
+    }
+    return out;
 }
 
 void setting_clear(const struct setting_table *table, void *values)

@@ -76,7 +76,8 @@ enum setting_change {
 };
 
 struct setting_list {
-    char **items; /* owned */
+    char **items;    /* owned */
+    unsigned *lines; /* owned: of each item, its line in the settings file; 0: it came from elsewhere */
     size_t num_items;
 };
 
@@ -134,7 +135,10 @@ struct setting_request {
     char *const *positional; /* borrowed from argv, which was reordered: flags first */
     int num_positional;
     uint8_t origins[SETTING_ROWS_MAX]; /* enum setting_origin, of each row */
+    unsigned lines[SETTING_ROWS_MAX];  /* of each row, its line in the settings file; else 0 */
 };
+
+#define SETTING_PLACE_MAX 128
 
 /*
  * setting_load fills `out_values`, the program's zeroed struct, from defaults, file, environment
@@ -157,6 +161,16 @@ enum status setting_load(const struct setting_table *table, const struct setting
  */
 const char *setting_origin(const struct setting_table *table, const struct setting_request *request,
                            struct bytes name);
+
+/*
+ * setting_place writes where the value of the setting `name` (for a list: its index-th item) was
+ * given, as a message about it should begin: "proxy.conf:12: inbound", "--inbound",
+ * "SIGNET_PROXY_INBOUND", or the name alone when nobody gave it. `values` is what setting_load
+ * filled. Returns `out`. Any thread.
+ */
+const char *setting_place(const struct setting_table *table, const struct setting_request *request,
+                          const void *values, const char *name, size_t index,
+                          char out[SETTING_PLACE_MAX]);
 
 /*
  * setting_read_text reads the text of a settings file into `values`, which defaults or an earlier

@@ -190,6 +190,8 @@ static enum status setting_add_item(const struct setting_row *row, const char *o
         return setting_refuse(row, origin, text, "setting/range", why);
     }
     list->items = memory_grow(list->items, (list->num_items + 1) * sizeof list->items[0]);
+    list->lines = memory_grow(list->lines, (list->num_items + 1) * sizeof list->lines[0]);
+    list->lines[list->num_items] = 0;
     list->items[list->num_items++] = bytes_text(text);
     return STATUS_OK;
 }
@@ -233,6 +235,7 @@ void setting_value_clear(const struct setting_row *row, void *values)
             free(list->items[i]);
         }
         free(list->items);
+        free(list->lines);
         *list = (struct setting_list){0};
     } else if (setting_is_text(row)) {
         free(*(char **)member);

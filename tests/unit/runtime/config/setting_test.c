@@ -349,3 +349,58 @@ Test(setting, printed_values_are_a_settings_file)
     setting_clear(&sample_table, &before);
     setting_clear(&sample_table, &after);
 }
+
+/* What is wrong is said where it was written. */
+Test(setting, the_place_of_a_value_is_its_line_flag_or_variable)
+{
+    char path[32];
+    char config[48];
+    char *argv[] = {"sample", config, "--log-format", "text"};
+    char *environment[] = {"SAMPLE_SKEW=7", NULL};
+    struct setting_input input = {.argc = 4, .argv = argv, .environment = environment};
+    struct setting_request request = {0};
+    struct sample sample = {0};
+    char place[SETTING_PLACE_MAX];
+    char expected[SETTING_PLACE_MAX];
+
+    sample_file(path, "# first\nname: a\ninbound: x\n\ninbound: y\n");
+    (void)snprintf(config, sizeof config, "--config=%s", path);
+    cr_assert_eq(setting_load(&sample_table, &input, &sample, &request, NULL), STATUS_OK);
+    (void)snprintf(expected, sizeof expected, "%s:2: name", path);
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "name", 0, place), expected);
+    (void)snprintf(expected, sizeof expected, "%s:3: inbound", path);
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "inbound", 0, place),
+                     expected);
+    (void)snprintf(expected, sizeof expected, "%s:5: inbound", path);
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "inbound", 1, place),
+                     expected);
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "log_format", 0, place),
+                     "--log-format");
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "skew", 0, place),
+                     "SAMPLE_SKEW");
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "outbound_port", 0, place),
+                     "outbound_port");
+    setting_clear(&sample_table, &sample);
+    (void)unlink(path);
+}
+
+/* A list of a higher source forgets the lines of a lower one's. */
+Test(setting, the_place_of_a_list_is_that_of_the_source_that_won)
+{
+    char path[32];
+    char config[48];
+    char *argv[] = {"sample", config, "--inbound", "z"};
+    struct setting_input input = {.argc = 4, .argv = argv};
+    struct setting_request request = {0};
+    struct sample sample = {0};
+    char place[SETTING_PLACE_MAX];
+
+    sample_file(path, "inbound: x\ninbound: y\n");
+    (void)snprintf(config, sizeof config, "--config=%s", path);
+    cr_assert_eq(setting_load(&sample_table, &input, &sample, &request, NULL), STATUS_OK);
+    cr_assert_eq(sample.inbound.num_items, 1);
+    cr_assert_str_eq(setting_place(&sample_table, &request, &sample, "inbound", 0, place),
+                     "--inbound");
+    setting_clear(&sample_table, &sample);
+    (void)unlink(path);
+}
