@@ -51,9 +51,9 @@ static enum status files_read(const struct files_options *options, struct files_
 {
     buffer_init(&texts->chain, 2 * SVID_CHAIN_MAX);
     buffer_init(&texts->bundle, BUNDLE_MAX);
+    TRY(buffer_read_file(&texts->bundle, options->bundle_file, why)); /* it counts without the others */
     TRY(buffer_read_file(&texts->chain, options->chain_file, why));
-    TRY(secret_read_file(options->key_file, KEY_FILE_MAX, true, &texts->key, why));
-    return buffer_read_file(&texts->bundle, options->bundle_file, why);
+    return secret_read_file(options->key_file, KEY_FILE_MAX, true, &texts->key, why);
 }
 
 /* Says which file is wrong: the reason of `cause` goes into the detail. */
@@ -84,6 +84,19 @@ static enum status files_verify(const struct files_options *options, const struc
     return files_blame(why, "files/not-trusted", options->chain_file, &cause);
 }
 
+static enum status files_make_bundle(const struct files_options *options,
+                                     const struct files_texts *texts, struct bundle **out_bundle,
+                                     struct failure *why)
+{
+    struct failure cause = {0};
+
+    if (bundle_parse_pem(bytes_of(options->trust_domain), buffer_bytes(&texts->bundle), 0,
+                         out_bundle, &cause) != STATUS_OK) {
+        return files_blame(why, "files/bundle", options->bundle_file, &cause);
+    }
+    return STATUS_OK;
+}
+
 static enum status files_make(const struct files_options *options, const struct files_texts *texts,
                               int64_t now_s, uint64_t generation, struct identity_set **out_set,
                               struct failure *why)
@@ -105,10 +118,7 @@ static enum status files_make(const struct files_options *options, const struct 
     if (svid_parse(svid_chain_der(alone), key, &svid, &cause) != STATUS_OK) {
         return files_blame(why, "files/key-mismatch", options->key_file, &cause);
     }
-    if (bundle_parse_pem(bytes_of(options->trust_domain), buffer_bytes(&texts->bundle), 0, &bundle,
-                         &cause) != STATUS_OK) {
-        return files_blame(why, "files/bundle", options->bundle_file, &cause);
-    }
+    TRY(files_make_bundle(options, texts, &bundle, why));
     TRY(files_verify(options, svid, bundle, now_s, why));
     return identity_set_make(svid, bundle, generation, out_set, why);
 }
@@ -126,10 +136,37 @@ enum status files_load(const struct files_options *options, int64_t now_unix_s,
 static uint64_t files_fingerprint(const struct files_texts *texts, const struct failure *why)
 {
     if (why->reason != NULL) {
-        return map_hash(bytes_of(why->detail));
+        return map_hash(bytes_of(why->detail)) + map_hash(buffer_bytes(&texts->bundle)) * 7;
     }
     return map_hash(buffer_bytes(&texts->chain)) * 3 + map_hash(secret_bytes(&texts->key)) * 5 +
            map_hash(buffer_bytes(&texts->bundle)) * 7;
+}
+
+/*
+ * What is wrong with chain or key is no reason to go on trusting a root that was taken away: a sound
+ * bundle judges peers from now on, beside the certificate that was in force. True when it is a new one.
+ */
+static bool files_take_bundle(struct files *files, const struct files_texts *texts)
+{
+    struct identity_set *old = current_get(files->current);
+    OWNED(bundle) *bundle = NULL;
+    OWNED(identity_set) *set = NULL;
+
+    if (old == NULL || files_make_bundle(&files->options, texts, &bundle, NULL) != STATUS_OK ||
+        bundle_same_roots(bundle, identity_set_bundle(old)) ||
+        identity_set_make(identity_set_svid(old), bundle, files->generation + 1, &set, NULL) !=
+            STATUS_OK) {
+        return false;
+    }
+    files->generation++;
+    metrics_gauge_set(METRIC_SVID_GENERATION, LABEL_NONE, LABEL_NONE, (int64_t)files->generation);
+    log_event(&files->log, LOG_WARN, "identity.bundle-alone",
+              LOG_TEXT("bundle", files->options.bundle_file),
+              LOG_INT("generation", files->generation),
+              LOG_TEXT("message", "the new bundle judges peers from now on; our own certificate is "
+                                  "still the one from before"));
+    current_publish(files->current, set);
+    return true;
 }
 
 /* One line, one count, and who asked to know. */
@@ -139,9 +176,9 @@ static void files_tell(struct files *files, const struct failure *why)
 
     if (why->reason != NULL) {
         metrics_add_reason(0, METRIC_RENEWALS, LABEL_FAILED, LABEL_NONE, why->reason, 1);
-        log_event(
-            &files->log, LOG_ERROR, "identity.refused", LOG_FAILURE(why),
-            LOG_TEXT("message", set == NULL ? "no identity" : "the old identity stays in force"));
+        log_event(&files->log, LOG_ERROR, "identity.refused", LOG_FAILURE(why),
+                  LOG_TEXT("message", set == NULL ? "no identity"
+                                                  : "the old certificate stays in force"));
     } else {
         const struct svid *svid = identity_set_svid(set);
 
@@ -181,6 +218,8 @@ static enum status files_look(struct files *files, struct failure *why)
         files->refusal.reason = NULL;
         files->generation++;
         current_publish(files->current, set);
+    } else {
+        (void)files_take_bundle(files, &texts);
     }
     files_tell(files, &files->refusal);
     if (status != STATUS_OK && why != NULL) {

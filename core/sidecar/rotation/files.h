@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An identity from files (chain, key, bundle; all PEM) instead of from the agent: loaded, watched, and
- * loaded again when they change. A set that does not fit together is refused as a whole, the old one stays
- * in force, and the refusal names the file.
+ * loaded again when they change. A chain and key that do not fit together, or that the bundle does not vouch
+ * for, are refused, the old ones stay in force, and the refusal names the file. A sound bundle takes effect
+ * all the same, at once: whom it no longer vouches for is refused from then on, and when that is ourselves,
+ * our own certificate is what is wrong. At the start there is nothing to keep: there all must fit.
  *
  * Change is noticed by the folders (inotify: also a symlink swap as Kubernetes does) and, because not
  * every file system tells, by a look every FILES_POLL_MS. A change is read once it has settled.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/runtime/base/clock.h"
+#include "core/trust/identity/verify.h"
 #include "tests/support/suite.h"
 #include "tests/support/test_ca.h"
 
@@ -206,6 +207,83 @@ Test(files, that_do_not_fit_together_are_refused_and_the_old_identity_stays)
     desk_wait(&desk, 3000);
     cr_assert_eq(desk.taken, 2, "%s", desk.detail);
     cr_assert_null(files_refusal(files));
+    desk_close(&desk, files);
+}
+
+/* Does the bundle in force vouch for `leaf`, as a server? */
+static bool desk_trusts(struct desk *desk, const struct test_ca *leaf)
+{
+    struct bytes chain[4];
+    size_t num_certs = test_ca_chain(leaf, chain, 4);
+    struct verified_peer peer;
+
+    return verify_peer(identity_set_bundle(current_get(&desk->current)), chain, num_certs,
+                       VERIFY_SERVER, clock_unix_s(), &peer, NULL) == STATUS_OK;
+}
+
+Test(files, I10_a_bundle_without_our_own_root_judges_peers_at_once)
+{
+    struct desk desk;
+    struct files *files = NULL;
+    char first[64];
+
+    desk_open(&desk);
+    struct files_options options = desk_options(&desk);
+    OWNED(test_ca) *new_root = test_ca_root("example.org");
+    OWNED(test_ca) *new_peer = test_ca_leaf(new_root, "spiffe://example.org/ns/shop/sa/api");
+    OWNED(test_ca) *ours_next = test_ca_leaf(new_root, WEB_ID);
+    cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, NULL), STATUS_OK);
+    (void)snprintf(first, sizeof first, "%s", desk_serial(&desk));
+    cr_assert(desk_trusts(&desk, desk.leaf) && !desk_trusts(&desk, new_peer));
+
+    desk_write(desk.bundle, test_ca_pem(new_root)); /* the old root is not trusted any more */
+    desk_wait(&desk, 3000);
+    cr_assert_eq(desk.refused, 1);
+    cr_assert_str_eq(desk.reason, "files/not-trusted", "%s", desk.detail);
+    cr_assert_not_null(strstr(desk.detail, "chain.pem"), "it is our leaf that is wrong: %s",
+                       desk.detail);
+    cr_assert(desk_trusts(&desk, new_peer), "peers of the new root are let in at once");
+    cr_assert_not(desk_trusts(&desk, desk.leaf), "peers of the removed root are refused at once");
+    cr_assert_str_eq(desk_serial(&desk), first, "our own certificate stays meanwhile");
+    cr_assert_eq(identity_set_generation(current_get(&desk.current)), 2);
+
+    desk_write(desk.key, test_ca_key_pem(ours_next));
+    desk_write(desk.chain, test_ca_chain_pem(ours_next));
+    desk_wait(&desk, 3000);
+    cr_assert_eq(desk.taken, 2, "%s", desk.detail);
+    cr_assert_str_neq(desk_serial(&desk), first);
+    cr_assert_null(files_refusal(files));
+    desk_close(&desk, files);
+}
+
+/* The bundle counts whatever is wrong with the others: a removed root must not live on a broken key. */
+Test(files, I10_a_bundle_takes_effect_beside_a_broken_chain_and_a_missing_key)
+{
+    struct desk desk;
+    struct files *files = NULL;
+
+    desk_open(&desk);
+    struct files_options options = desk_options(&desk);
+    OWNED(test_ca) *new_root = test_ca_root("example.org");
+    OWNED(test_ca) *new_peer = test_ca_leaf(new_root, "spiffe://example.org/ns/shop/sa/api");
+    cr_assert_eq(files_start(&desk.home, &desk.current, &options, &files, NULL), STATUS_OK);
+    desk_write(desk.chain, bytes_of("half a ch"));
+    desk_wait(&desk, 3000);
+    cr_assert_str_eq(desk.reason, "files/chain", "%s", desk.detail);
+    desk_write(desk.bundle, test_ca_pem(new_root));
+    desk_wait(&desk, 3000);
+    cr_assert_eq(desk.refused, 2);
+    cr_assert(desk_trusts(&desk, new_peer));
+    (void)unlink(desk.key);
+    desk_wait(&desk, 3000);
+    cr_assert_eq(desk.refused, 3);
+    desk_write(desk.bundle, test_ca_pem(desk.root));
+    desk_wait(&desk, 3000);
+    cr_assert_eq(desk.refused, 4);
+    cr_assert(desk_trusts(&desk, desk.leaf) && !desk_trusts(&desk, new_peer));
+    desk_write(desk.bundle, bytes_of("no roots at all"));
+    desk_wait(&desk, 3000);
+    cr_assert(desk_trusts(&desk, desk.leaf), "what is no bundle changes nothing");
     desk_close(&desk, files);
 }
 
