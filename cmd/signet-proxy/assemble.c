@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cmd/signet-proxy/fitness.h"
 #include "cmd/signet-proxy/footprint.h"
 #include "cmd/signet-proxy/scrape.h"
 #include "cmd/version.h"
@@ -44,12 +45,14 @@ struct sidecar {
     struct health health;
     struct current current;
     struct current_subscriber follows_identity;
+    struct failure unfit; /* why our own certificate is; reason NULL: it is fit */
     struct access_sink access;
     struct agent *agent;
     struct files *files;
     struct file_source *mesh;
     struct warnings mesh_warnings;
     struct canary *canary;
+    int64_t inbound_before; /* inbound connections that were opened before capture was lost last */
     struct proxy *proxy;
     struct web_server *admin;
     struct scrape scrape;
@@ -64,17 +67,64 @@ struct sidecar {
 
 static void sidecar_judge_identity(struct sidecar *sidecar);
 
+/* Whom this proxy is set to speak to, and could never verify: said at the start and with each mesh. */
+static void sidecar_judge_peers(struct sidecar *sidecar)
+{
+    struct identity_set *set = current_get(&sidecar->current);
+    struct snapshot *mesh = sidecar->mesh == NULL ? NULL : file_source_current(sidecar->mesh);
+    size_t num_workloads = 0;
+    const struct snapshot_workload *workloads =
+        mesh == NULL ? NULL : snapshot_workloads(mesh, &num_workloads);
+    struct failure why = {0};
+
+    if (set == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < sidecar->plan->num_forwards; i++) {
+        const struct forward *forward = &sidecar->plan->forwards[i];
+
+        if (forward->peer_id != NULL &&
+            fitness_of_peer(set, "peer=", forward->peer_id, &why) != STATUS_OK) {
+            log_event(&sidecar->log, LOG_ERROR, "peer.cannot-be-verified", LOG_FAILURE(&why),
+                      LOG_TEXT("peer", forward->peer_id));
+        }
+    }
+    /* One trust domain for all of them. */
+    if (num_workloads > 0 &&
+        fitness_of_peer(set, "the mesh file", workloads[0].spiffe_id, &why) != STATUS_OK) {
+        log_event(&sidecar->log, LOG_ERROR, "peer.cannot-be-verified", LOG_FAILURE(&why));
+    }
+}
+
+/* Our own certificate as peers will see it; said when it changes for the worse, or for another reason. */
+static void sidecar_judge_fitness(struct sidecar *sidecar, const struct identity_set *set)
+{
+    struct failure unfit = {0};
+    const char *before = sidecar->unfit.reason;
+
+    if (fitness_of_leaf(set, sidecar->plan, clock_unix_s(), &unfit) == STATUS_OK) {
+        unfit.reason = NULL;
+    }
+    sidecar->unfit = unfit;
+    if (unfit.reason != NULL && (before == NULL || strcmp(before, unfit.reason) != 0)) {
+        log_event(&sidecar->log, LOG_ERROR, "identity.unfit", LOG_FAILURE(&unfit));
+    }
+}
+
 static void sidecar_identity_changed(void *user, struct identity_set *set, uint64_t generation)
 {
     struct sidecar *sidecar = user;
     struct failure why = {0};
 
-    (void)generation;
     if (proxy_take_identity(sidecar->proxy, set, &why) != STATUS_OK) {
         log_event(&sidecar->log, LOG_ERROR, "identity.refused", LOG_FAILURE(&why));
         return;
     }
+    sidecar_judge_fitness(sidecar, set);
     sidecar_judge_identity(sidecar);
+    if (generation == 1) {
+        sidecar_judge_peers(sidecar);
+    }
     footprint_shrink();
 }
 
@@ -93,6 +143,7 @@ static void sidecar_mesh_loaded(void *user, struct snapshot *snapshot,
     }
     proxy_take_snapshot(sidecar->proxy, snapshot);
     scrape_follow(&sidecar->scrape, self);
+    sidecar_judge_peers(sidecar);
     metrics_gauge_set(METRIC_POLICY_GENERATION, LABEL_NONE, LABEL_NONE,
                       (int64_t)snapshot_generation(snapshot));
     metrics_gauge_set(METRIC_POLICY_LAST_GOOD, LABEL_NONE, LABEL_NONE, clock_unix_s());
@@ -131,12 +182,31 @@ static void sidecar_mesh_refused(void *user, enum status status, const struct fa
                                         : "nothing is let through until there is a good one"));
 }
 
+/* Connections taken in since the start: each one that was captured proves inbound capture. */
+static int64_t sidecar_inbound_opened(void)
+{
+    return metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_MTLS) +
+           metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_PLAINTEXT);
+}
+
 static void sidecar_canary_proved(void *user, bool yes)
 {
     struct sidecar *sidecar = user;
 
-    if (yes && health_get(&sidecar->health, "outbound-capture") != HEALTH_YES) {
+    bool was = health_get(&sidecar->health, "outbound-capture") == HEALTH_YES;
+
+    if (yes && !was) {
         log_event(&sidecar->log, LOG_INFO, "capture.outbound-proved");
+    }
+    if (!yes && was) {
+        log_event(&sidecar->log, LOG_ERROR, "capture.lost",
+                  LOG_TEXT("message", "the redirection is gone: connections of this pod go, and "
+                                      "come in, beside the proxy, in plaintext"),
+                  LOG_TEXT("remedy", "run signet-init again; signet-init check shows what is "
+                                     "captured"));
+        sidecar->inbound_before = sidecar_inbound_opened();
+        health_set(&sidecar->health, "inbound-capture", HEALTH_UNPROVED,
+                   "outbound capture was lost, so inbound capture may be too");
     }
     health_set(
         &sidecar->health, "outbound-capture", yes ? HEALTH_YES : HEALTH_NO, "%s",
@@ -242,6 +312,8 @@ static void sidecar_judge_identity(struct sidecar *sidecar)
     } else if (self != NULL && strcmp(self->spiffe_id, svid_id(svid)->text) != 0) {
         health_set(&sidecar->health, "certificate", HEALTH_NO, "it is for %s, the mesh expects %s",
                    svid_id(svid)->text, self->spiffe_id);
+    } else if (sidecar->unfit.reason != NULL) {
+        health_set(&sidecar->health, "certificate", HEALTH_NO, "%s", sidecar->unfit.detail);
     } else {
         health_set(&sidecar->health, "certificate", HEALTH_YES, "%s, serial %s",
                    svid_id(svid)->text, svid_serial_hex(svid));
@@ -253,13 +325,14 @@ static void sidecar_ticked(struct timer *timer, void *user)
     struct sidecar *sidecar = user;
 
     (void)timer;
+    if (sidecar->unfit.reason != NULL) { /* a clock may have been set right meanwhile */
+        sidecar_judge_fitness(sidecar, current_get(&sidecar->current));
+    }
     sidecar_judge_identity(sidecar);
     scrape_follow(&sidecar->scrape, sidecar_self(sidecar));
     if (sidecar->plan->transparent &&
         health_get(&sidecar->health, "inbound-capture") == HEALTH_UNPROVED &&
-        metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_MTLS) +
-                metrics_read(METRIC_CONNECTIONS_OPENED, LABEL_INBOUND, LABEL_PLAINTEXT) >
-            0) {
+        sidecar_inbound_opened() > sidecar->inbound_before) {
         health_set(&sidecar->health, "inbound-capture", HEALTH_YES, "a captured connection came");
     }
     metrics_gauge_set(METRIC_READY, LABEL_NONE, LABEL_NONE, health_is_ready(&sidecar->health));

@@ -18,13 +18,6 @@ enum sidecar_exit {
 
 struct sidecar;
 
-/* The settings in force and how they were found, for /config. All borrowed. */
-struct sidecar_config {
-    const struct proxy_settings *settings;
-    const struct setting_table *table;
-    const struct setting_request *request;
-};
-
 /*
  * sidecar_start makes everything and listens. `plan` and what `config` points to outlive it. On a
  * failure nothing is left, and *out_exit says how to leave.

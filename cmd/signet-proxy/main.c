@@ -85,6 +85,7 @@ static bool main_check_mesh(const char *path)
 /* --check with files judges these; without, the settings and the mesh that they name. */
 static int main_check(const struct proxy_settings *settings, const struct setting_request *request)
 {
+    struct sidecar_config config = {.settings = settings, .table = &main_table, .request = request};
     struct sidecar_plan plan = {0};
     struct failure why = {0};
     bool good = true;
@@ -93,7 +94,7 @@ static int main_check(const struct proxy_settings *settings, const struct settin
         good = main_check_mesh(request->positional[i]) && good;
     }
     if (request->num_positional == 0) {
-        if (sidecar_plan_make(settings, &plan, &why) != STATUS_OK) {
+        if (sidecar_plan_make(&config, &plan, &why) != STATUS_OK) {
             return main_complain(&why, SIDECAR_EXIT_SETTINGS);
         }
         sidecar_plan_clear(&plan);
@@ -113,7 +114,7 @@ static int main_serve(const struct proxy_settings *settings, const struct settin
 
     log_set_format(strcmp(settings->log_format, "text") == 0 ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON);
     if (log_set_levels(settings->log_level, &why) != STATUS_OK ||
-        sidecar_plan_make(settings, &plan, &why) != STATUS_OK) {
+        sidecar_plan_make(&config, &plan, &why) != STATUS_OK) {
         return main_complain(&why, SIDECAR_EXIT_SETTINGS);
     }
     log_start_writer();

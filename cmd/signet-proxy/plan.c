@@ -8,51 +8,90 @@
 #include "core/runtime/base/memory.h"
 #include "core/trust/identity/spiffe_id.h"
 
+/* One explicit listener, where it was given. */
+struct sidecar_plan_item {
+    const char *text;
+    char place[SETTING_PLACE_MAX];
+    bool inbound;
+};
+
+/* Says where the mistake `cause` stands: "proxy.conf:3: inbound: peer=: …". */
+static enum status sidecar_plan_blame(const char *place, const char *part,
+                                      const struct failure *cause, struct failure *why)
+{
+    return fail(why, STATUS_CONFIG, cause->reason, "%s: %s%s", place, part, cause->detail);
+}
+
+static enum status sidecar_plan_address(const char *place, const char *part, struct bytes text,
+                                        struct address *out_address, struct failure *why)
+{
+    struct failure cause = {0};
+
+    return address_parse(text, out_address, &cause) == STATUS_OK
+               ? STATUS_OK
+               : sidecar_plan_blame(place, part, &cause, why);
+}
+
 /* "LISTEN=FORWARD[,peer=SPIFFE_ID]" */
-static enum status sidecar_plan_forward(const char *text, bool inbound, struct forward *out,
+static enum status sidecar_plan_forward(const struct sidecar_plan_item *item, struct forward *out,
                                         struct failure *why)
 {
     static const char peer_word[] = ",peer=";
-    struct bytes rest = bytes_of(text);
+    struct bytes rest = bytes_of(item->text);
     struct bytes listen = bytes_split(&rest, '=');
     const char *peer = rest.at == NULL ? NULL : strstr((const char *)rest.at, peer_word);
     struct spiffe_id id;
+    struct failure cause = {0};
 
     if (rest.at == NULL) {
-        return fail(why, STATUS_CONFIG, "settings/listener", "--%s \"%s\": write LISTEN=FORWARD%s",
-                    inbound ? "inbound" : "outbound", text,
-                    inbound ? "[,peer=SPIFFE_ID]" : ",peer=SPIFFE_ID");
+        return fail(why, STATUS_CONFIG, "settings/listener", "%s: \"%s\": write LISTEN=FORWARD%s",
+                    item->place, item->text,
+                    item->inbound ? "[,peer=SPIFFE_ID]" : ",peer=SPIFFE_ID");
     }
     if (peer != NULL) {
-        TRY(spiffe_id_parse(bytes_of(peer + sizeof peer_word - 1), &id, why));
+        if (spiffe_id_parse(bytes_of(peer + sizeof peer_word - 1), &id, &cause) != STATUS_OK) {
+            return sidecar_plan_blame(item->place, "peer=: ", &cause, why);
+        }
         rest.len = (size_t)((const uint8_t *)peer - rest.at);
-    } else if (!inbound) {
+    } else if (!item->inbound) {
         return fail(why, STATUS_CONFIG, "settings/listener",
-                    "--outbound \"%s\": who must be at the other end? Add ,peer=SPIFFE_ID", text);
+                    "%s: \"%s\": who must be at the other end? Add ,peer=SPIFFE_ID", item->place,
+                    item->text);
     }
-    *out = (struct forward){.inbound = inbound};
-    TRY(address_parse(listen, &out->listen, why));
-    TRY(address_parse(rest, &out->to, why));
+    *out = (struct forward){.inbound = item->inbound};
+    TRY(sidecar_plan_address(item->place, "LISTEN: ", listen, &out->listen, why));
+    TRY(sidecar_plan_address(item->place, "FORWARD: ", rest, &out->to, why));
     if (address_is_unix(&out->listen)) {
         return fail(why, STATUS_CONFIG, "settings/listener",
-                    "\"%s\": listen on ADDRESS:PORT (forwarding to unix:PATH is possible)", text);
+                    "%s: \"%s\": listen on ADDRESS:PORT (forwarding to unix:PATH is possible)",
+                    item->place, item->text);
     }
     out->peer_id = peer == NULL ? NULL : memory_text(id.text);
     return STATUS_OK;
 }
 
-static enum status sidecar_plan_forwards(const struct proxy_settings *settings,
+/* Where a setting's value was given. */
+static const char *sidecar_plan_place(const struct sidecar_config *config, const char *name,
+                                      size_t index, char out[SETTING_PLACE_MAX])
+{
+    return setting_place(config->table, config->request, config->settings, name, index, out);
+}
+
+static enum status sidecar_plan_forwards(const struct sidecar_config *config,
                                          struct sidecar_plan *plan, struct failure *why)
 {
+    const struct proxy_settings *settings = config->settings;
     size_t count = settings->inbound.num_items + settings->outbound.num_items;
 
     plan->forwards = memory_make(count * sizeof *plan->forwards);
     for (size_t i = 0; i < count; i++) {
         bool inbound = i < settings->inbound.num_items;
-        const char *text = inbound ? settings->inbound.items[i]
-                                   : settings->outbound.items[i - settings->inbound.num_items];
+        size_t index = inbound ? i : i - settings->inbound.num_items;
+        const struct setting_list *list = inbound ? &settings->inbound : &settings->outbound;
+        struct sidecar_plan_item item = {.text = list->items[index], .inbound = inbound};
 
-        TRY(sidecar_plan_forward(text, inbound, &plan->forwards[i], why));
+        (void)sidecar_plan_place(config, inbound ? "inbound" : "outbound", index, item.place);
+        TRY(sidecar_plan_forward(&item, &plan->forwards[i], why));
         plan->num_forwards++;
     }
     plan->transparent = strcmp(settings->capture, "transparent") == 0;
@@ -63,14 +102,20 @@ static enum status sidecar_plan_forwards(const struct proxy_settings *settings,
     return STATUS_OK;
 }
 
-static enum status sidecar_plan_identity(const struct proxy_settings *settings,
+static enum status sidecar_plan_identity(const struct sidecar_config *config,
                                          struct sidecar_plan *plan, struct failure *why)
 {
+    const struct proxy_settings *settings = config->settings;
+    char place[SETTING_PLACE_MAX];
+    struct failure cause = {0};
     struct spiffe_id domain;
     int files = (settings->chain_file != NULL) + (settings->key_file != NULL) +
                 (settings->bundle_file != NULL);
 
-    TRY(spiffe_id_of_domain(bytes_of(settings->trust_domain), &domain, why));
+    if (spiffe_id_of_domain(bytes_of(settings->trust_domain), &domain, &cause) != STATUS_OK) {
+        return sidecar_plan_blame(sidecar_plan_place(config, "trust_domain", 0, place), "", &cause,
+                                  why);
+    }
     if (files != 0 && files != 3) {
         return fail(why, STATUS_CONFIG, "settings/identity",
                     "chain_file, key_file and bundle_file belong together; %d of them are set",
@@ -133,9 +178,40 @@ static void sidecar_plan_admin(const struct proxy_settings *settings, struct sid
     }
 }
 
-static enum status sidecar_plan_addresses(const struct proxy_settings *settings,
+/* An address setting that may be "off" or not set; *out_address stays as it was then. */
+static enum status sidecar_plan_given(const struct sidecar_config *config, const char *name,
+                                      const char *text, struct address *out_address,
+                                      struct failure *why)
+{
+    char place[SETTING_PLACE_MAX];
+
+    return text == NULL || sidecar_plan_is_off(text)
+               ? STATUS_OK
+               : sidecar_plan_address(sidecar_plan_place(config, name, 0, place), "",
+                                      bytes_of(text), out_address, why);
+}
+
+static enum status sidecar_plan_servers(const struct sidecar_config *config,
+                                        const struct sidecar_plan *plan, struct failure *why)
+{
+    const struct proxy_settings *settings = config->settings;
+    struct address at = {.len = 0};
+    char place[SETTING_PLACE_MAX];
+
+    TRY(sidecar_plan_given(config, "admin_address", plan->admin_address, &at, why));
+    if (at.len > 0 && !address_is_unix(&at) && !address_is_loopback(&at)) {
+        return fail(why, STATUS_CONFIG, "settings/admin-address",
+                    "%s is %s: only loopback or unix:PATH",
+                    sidecar_plan_place(config, "admin_address", 0, place), plan->admin_address);
+    }
+    TRY(sidecar_plan_given(config, "metrics_address", settings->metrics_address, &at, why));
+    return sidecar_plan_given(config, "health_address", settings->health_address, &at, why);
+}
+
+static enum status sidecar_plan_addresses(const struct sidecar_config *config,
                                           struct sidecar_plan *plan, struct failure *why)
 {
+    const struct proxy_settings *settings = config->settings;
     struct ip any = {0};
 
     if (settings->name != NULL &&
@@ -146,15 +222,7 @@ static enum status sidecar_plan_addresses(const struct proxy_settings *settings,
             settings->name);
     }
     sidecar_plan_admin(settings, plan);
-    if (plan->admin_address != NULL) {
-        struct address at;
-
-        TRY(address_parse(bytes_of(plan->admin_address), &at, why));
-        if (!address_is_unix(&at) && !address_is_loopback(&at)) {
-            return fail(why, STATUS_CONFIG, "settings/admin-address",
-                        "admin_address is %s: only loopback or unix:PATH", plan->admin_address);
-        }
-    }
+    TRY(sidecar_plan_servers(config, plan, why));
     plan->inbound = address_of_ip(&any, (uint16_t)settings->inbound_port);
     plan->outbound = address_of_ip(&any, (uint16_t)settings->outbound_port);
     if (plan->transparent && settings->inbound_port == settings->outbound_port) {
@@ -165,13 +233,15 @@ static enum status sidecar_plan_addresses(const struct proxy_settings *settings,
     return STATUS_OK;
 }
 
-static enum status sidecar_plan_fill(const struct proxy_settings *settings,
+static enum status sidecar_plan_fill(const struct sidecar_config *config,
                                      struct sidecar_plan *plan, struct failure *why)
 {
-    TRY(sidecar_plan_forwards(settings, plan, why));
-    TRY(sidecar_plan_identity(settings, plan, why));
+    const struct proxy_settings *settings = config->settings;
+
+    TRY(sidecar_plan_forwards(config, plan, why));
+    TRY(sidecar_plan_identity(config, plan, why));
     TRY(sidecar_plan_mesh(settings, plan, why));
-    TRY(sidecar_plan_addresses(settings, plan, why));
+    TRY(sidecar_plan_addresses(config, plan, why));
     TRY(posture_parse_groups(bytes_of(settings->tls_groups), &plan->posture, why));
     plan->lane.limit_ms[LANE_LIMIT_IDENTITY] = (uint32_t)settings->first_identity_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_SNIFF] = (uint32_t)settings->sniff_limit_ms;
@@ -193,12 +263,12 @@ static enum status sidecar_plan_fill(const struct proxy_settings *settings,
     return STATUS_OK;
 }
 
-enum status sidecar_plan_make(const struct proxy_settings *settings, struct sidecar_plan *out_plan,
+enum status sidecar_plan_make(const struct sidecar_config *config, struct sidecar_plan *out_plan,
                               struct failure *why)
 {
     CLEARED(sidecar_plan) plan = {0};
 
-    TRY(sidecar_plan_fill(settings, &plan, why));
+    TRY(sidecar_plan_fill(config, &plan, why));
     *out_plan = plan;
     plan = (struct sidecar_plan){0};
     return STATUS_OK;

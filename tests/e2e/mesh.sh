@@ -13,6 +13,7 @@
 #     mesh_sidecar web [FLAG...]        its sidecar, as user 1337
 #     mesh_ready web                    wait until it is ready
 #     mesh_app api 8080                 an HTTP server that answers with the word in $WORD
+#     mesh_soon 20 COMMAND...           wait until it holds, so many seconds at most
 #     call web http://…                 prints the HTTP status, 000 when there was none
 #     mesh_end                          the count; after a failure the ends of all logs too
 #
@@ -127,6 +128,17 @@ mesh_ready() {
         tail -n 5 "$WORK/$1.log"
         exit 1
     fi
+}
+
+# mesh_soon SECONDS COMMAND...: true as soon as it is, within so many seconds.
+mesh_soon() {
+    local until=$((SECONDS + $1))
+
+    shift
+    while ! "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$until" ] || return 1
+        sleep 0.05
+    done
 }
 
 mesh_is_ready() {

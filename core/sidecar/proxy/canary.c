@@ -16,8 +16,14 @@ enum {
     CANARY_PORT = 15099,
     CANARY_LIMIT_MS = 800,
     CANARY_SOON_MS = 1000,
-    CANARY_LATER_MS = 30000,
+    CANARY_LATER_MS = 1500,
+    CANARY_AGAIN_MS = 500,
 };
+
+/* Right after a look that went well the capture may be lost: the next look misses, and one more. */
+_Static_assert(CANARY_LATER_MS + CANARY_LIMIT_MS + CANARY_AGAIN_MS + CANARY_LIMIT_MS <
+                   CANARY_LOST_MS,
+               "a lost capture is told in time");
 
 static const char canary_word[] = "signet\n";
 
@@ -31,6 +37,8 @@ struct canary {
     struct dial *dial;     /* owned; while one is running */
     struct stream *stream; /* owned; waiting for the word */
     struct timer next;
+    bool there;    /* it was answered when it was told last */
+    bool missed;   /* and then it was not, once: by itself that may be a moment's load */
     bool no_route; /* nothing leads to the canary's address: dial it over loopback */
     void (*proved)(void *user, bool yes);
     void *user;
@@ -54,6 +62,13 @@ void canary_answer(int fd)
 static void canary_verdict(struct canary *canary, bool yes)
 {
     stream_close(&canary->stream, false);
+    if (!yes && canary->there && !canary->missed) {
+        canary->missed = true;
+        timer_start(&canary->next, CANARY_AGAIN_MS, 0);
+        return;
+    }
+    canary->there = yes;
+    canary->missed = false;
     timer_start(&canary->next, yes ? CANARY_LATER_MS : CANARY_SOON_MS, 0);
     canary->proved(canary->user, yes);
 }

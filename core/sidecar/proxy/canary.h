@@ -15,11 +15,14 @@ bool canary_is(const struct address *destination);
 /* canary_answer greets an accepted canary connection with "signet\n" and closes it. Any thread. */
 void canary_answer(int fd);
 
+#define CANARY_LOST_MS 5000 /* a capture that is lost is told within this time */
+
 struct canary;
 
 /*
- * canary_start dials the canary until it is answered: each second at first, then each 30 s.
- * proved(user, true) comes when it is, proved(user, false) with each try that is not; the loop's thread.
+ * canary_start dials the canary each second until it is answered, and goes on looking.
+ * proved(user, true) comes with each answer, proved(user, false) with each try without one; after an
+ * answer only with the second in a row, and within CANARY_LOST_MS of the capture's end. The loop's thread.
  */
 struct canary *canary_start(struct worker *home, void (*proved)(void *user, bool yes), void *user);
 
