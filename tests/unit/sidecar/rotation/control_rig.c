@@ -474,18 +474,29 @@ void control_rig_start(struct control_rig *rig, const struct agent_options *opti
                  STATUS_OK, "%s", why.detail);
 }
 
-void control_rig_attempt(struct control_rig *rig)
+static bool rig_attempt_is_over(const struct control_rig *rig, unsigned before)
 {
     struct agent_view view;
+
+    agent_look(rig->agent, &view);
+    return rig->issued + rig->failed != before && strcmp(view.state, "waiting") == 0;
+}
+
+void control_rig_attempt(struct control_rig *rig)
+{
+    uv_timer_t timer;
     unsigned before = rig->issued + rig->failed;
     uint64_t until = uv_hrtime() / 1000000 + 20000;
 
-    do {
+    (void)uv_timer_init(&rig->home.loop, &timer);
+    (void)uv_timer_start(&timer, rig_wake, 5, 5);
+    while (!rig_attempt_is_over(rig, before)) { /* at once: the next one may follow within ms */
         cr_assert(uv_hrtime() / 1000000 < until, "no attempt for twenty seconds");
-        control_rig_turn(rig, 5);
         agent_reconsider(rig->agent);
-        agent_look(rig->agent, &view);
-    } while (rig->issued + rig->failed == before || strcmp(view.state, "waiting") != 0);
+        (void)uv_run(&rig->home.loop, UV_RUN_ONCE);
+    }
+    uv_close((uv_handle_t *)&timer, NULL);
+    (void)uv_run(&rig->home.loop, UV_RUN_NOWAIT);
 }
 
 unsigned control_rig_files(const struct control_rig *rig)

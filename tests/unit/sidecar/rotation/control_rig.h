@@ -87,7 +87,10 @@ struct agent_options control_rig_agent_options(struct control_rig *rig);
 /* control_rig_start starts the agent with them, or with `options`. */
 void control_rig_start(struct control_rig *rig, const struct agent_options *options);
 
-/* control_rig_attempt turns the loop until the agent has finished one more attempt, and gRPC with it. */
+/*
+ * control_rig_attempt turns the loop until the agent has finished one more attempt, and gRPC with it. A back-off
+ * that is drawn as nothing can make two of one: count with >=.
+ */
 void control_rig_attempt(struct control_rig *rig);
 
 /* control_rig_turn turns the loop for `ms` of real time. */
