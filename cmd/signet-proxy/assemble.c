@@ -309,6 +309,9 @@ static void sidecar_judge_identity(struct sidecar *sidecar)
     if (svid_expires_at(svid) <= clock_unix_s()) {
         health_set(&sidecar->health, "certificate", HEALTH_NO, "it ended %s",
                    clock_utc(svid_expires_at(svid)).text);
+    } else if (svid_starts_at(svid) > clock_unix_s()) {
+        health_set(&sidecar->health, "certificate", HEALTH_NO, "by our clock it begins only %s",
+                   clock_utc(svid_starts_at(svid)).text);
     } else if (self != NULL && strcmp(self->spiffe_id, svid_id(svid)->text) != 0) {
         health_set(&sidecar->health, "certificate", HEALTH_NO, "it is for %s, the mesh expects %s",
                    svid_id(svid)->text, self->spiffe_id);
