@@ -113,7 +113,10 @@ static void agent_report_in_force(struct agent *agent, const char *event,
 
 static void agent_report_issued(struct agent *agent, const struct agent_view *view)
 {
-    metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
+    /* One that is in force only for want of a better one is told as a failure, once. */
+    if (leaf_judge(&agent->leaf, agent_now()) == LEAF_WORKS) {
+        metrics_add_reason(0, METRIC_RENEWALS, LABEL_OK, LABEL_NONE, NULL, 1);
+    }
     agent_report_in_force(agent, "identity.issued", view);
     agent_report_skew(agent);
 }

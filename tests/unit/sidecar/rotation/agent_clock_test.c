@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/runtime/base/clock.h"
+#include "core/runtime/telemetry/metrics.h"
 #include "tests/support/suite.h"
 #include "tests/unit/sidecar/rotation/control_rig.h"
 
@@ -239,6 +240,7 @@ Test(agent_clock, a_first_leaf_of_the_future_is_in_force_and_another_is_asked_fo
     control_rig_attempt(&rig);
     cr_assert_eq(rig.issued, 1, "%s", rig.last.last_error_detail);
     cr_assert(rig.failed >= 1, "%s", look(&rig).last_error_detail);
+    cr_assert_eq(metrics_read(METRIC_RENEWALS, LABEL_OK, LABEL_NONE), 0, "no success");
     cr_assert_str_eq(rig.last.last_error_reason, "agent/not-yet-valid");
     cr_assert_not_null(strstr(rig.last.last_error_detail, "none that is better"), "%s",
                        rig.last.last_error_detail);
@@ -247,6 +249,7 @@ Test(agent_clock, a_first_leaf_of_the_future_is_in_force_and_another_is_asked_fo
     control_rig_attempt(&rig);
     cr_assert_eq(rig.issued, 2, "%s", rig.last.last_error_detail);
     cr_assert(rig.bootstraps >= 2);
+    cr_assert_eq(metrics_read(METRIC_RENEWALS, LABEL_OK, LABEL_NONE), 1);
     cr_assert_eq(rig.uses, 1, "one use of the token");
     cr_assert(svid_starts_at(identity_set_svid(current_get(&rig.current))) <= clock_unix_s());
     control_rig_close(&rig);
