@@ -43,6 +43,7 @@ struct demo_report {
     uint64_t outage_ms;                    /* how long it was away */
     uint64_t outage_requests;              /* that the application answered meanwhile */
     uint64_t outage_failed_renewals;       /* attempts to renew that failed until it was back */
+    uint64_t outage_sidecars_tried;        /* sidecars whose renewal fell due and failed then */
     uint64_t renewed_after_restart; /* sidecars seen with a new certificate since it is back */
     uint64_t processes_died;        /* of the mesh, by themselves */
 };

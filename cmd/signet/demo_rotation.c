@@ -14,8 +14,8 @@
 #define DEMO_ROTATION_LOOK_MS 200u  /* between two looks at the certificates */
 #define DEMO_ROTATION_WIRE_MS 1000u /* of the load's beginning is watched on the link */
 #define DEMO_ROTATION_TELL_MS 5000u /* between two words about the requests */
-#define DEMO_ROTATION_OUTAGE_MS                                                                    \
-    5000u /* how long the control plane is away: less than half a life */
+#define DEMO_ROTATION_OUTAGE_MS 3000u   /* how long the control plane is away, at least */
+#define DEMO_ROTATION_LEFT_S 4          /* a certificate with less life than this ends the outage */
 #define DEMO_ROTATION_RENEWED_MS 20000u /* longest wait for all to renew after that */
 #define DEMO_ROTATION_END_MS 30000u     /* longest wait for wrk after its time */
 
@@ -32,9 +32,11 @@ struct demo_rotation {
     uint64_t began_ms, told_ms, killed_ms;
     enum demo_rotation_phase phase;
     uint64_t requests_at_kill;
+    uint64_t failed_at_kill[DEMO_NET_PLACES]; /* attempts to renew, until then */
     uint64_t rotations[DEMO_NET_PLACES];
     char serials[DEMO_NET_PLACES][64]; /* in force at the last look; empty: none yet */
-    bool renewed[DEMO_NET_PLACES];     /* since the control plane is back */
+    int64_t not_after[DEMO_NET_PLACES]; /* of these, Unix s */
+    bool renewed[DEMO_NET_PLACES];      /* since the control plane is back */
 };
 
 static void demo_rotation_look_at(struct demo_rotation *rotation, enum demo_net_place place)
@@ -59,6 +61,7 @@ static void demo_rotation_look_at(struct demo_rotation *rotation, enum demo_net_
                        leaf.not_after - clock_unix_s());
     }
     memcpy(rotation->serials[place], leaf.serial, sizeof leaf.serial);
+    rotation->not_after[place] = leaf.not_after;
 }
 
 static void demo_rotation_look(struct demo_rotation *rotation)
@@ -70,12 +73,25 @@ static void demo_rotation_look(struct demo_rotation *rotation)
     rotation->story->report.api_rotations = rotation->rotations[DEMO_NET_API];
 }
 
+/* Attempts to renew that failed so far, by sidecar. */
+static enum status demo_rotation_count_failed(const struct demo_story *story,
+                                              uint64_t out_failed[DEMO_NET_PLACES],
+                                              struct failure *why)
+{
+    for (int place = DEMO_NET_WEB; place < DEMO_NET_PLACES; place++) {
+        TRY(demo_mesh_count(&story->mesh, place, "signet_renewals_total", "outcome=\"failed\"",
+                            &out_failed[place], why));
+    }
+    return STATUS_OK;
+}
+
 static enum status demo_rotation_kill(struct demo_rotation *rotation, struct failure *why)
 {
     struct demo_story *story = rotation->story;
     struct demo_app_counts counts;
 
     TRY(demo_mesh_app_counts(&counts, why));
+    TRY(demo_rotation_count_failed(story, rotation->failed_at_kill, why));
     rotation->requests_at_kill = counts.requests;
     rotation->killed_ms = clock_mono_ms();
     rotation->phase = DEMO_ROTATION_OUTAGE;
@@ -85,20 +101,29 @@ static enum status demo_rotation_kill(struct demo_rotation *rotation, struct fai
     return STATUS_OK;
 }
 
-/* Attempts to renew that failed so far, of all sidecars. */
-static enum status demo_rotation_count_failed(const struct demo_story *story, uint64_t *out_count,
-                                              struct failure *why)
+/*
+ * The outage lasts past a renewal: until each sidecar has tried in vain, or a certificate nears its end.
+ * Renewals fall due by half of a life, so whichever comes first, somebody has tried.
+ */
+static enum status demo_rotation_is_past_renewal(struct demo_rotation *rotation, bool *out_past,
+                                                 struct failure *why)
 {
-    uint64_t sum = 0;
+    struct demo_report *report = &rotation->story->report;
+    uint64_t failed[DEMO_NET_PLACES] = {0};
+    int64_t now_s = clock_unix_s();
+    bool ending = false;
 
+    TRY(demo_rotation_count_failed(rotation->story, failed, why));
+    report->outage_failed_renewals = 0;
+    report->outage_sidecars_tried = 0;
     for (int place = DEMO_NET_WEB; place < DEMO_NET_PLACES; place++) {
-        uint64_t failed = 0;
+        uint64_t since = failed[place] - rotation->failed_at_kill[place];
 
-        TRY(demo_mesh_count(&story->mesh, place, "signet_renewals_total", "outcome=\"failed\"",
-                            &failed, why));
-        sum += failed;
+        report->outage_failed_renewals += since;
+        report->outage_sidecars_tried += since > 0;
+        ending = ending || rotation->not_after[place] - now_s < DEMO_ROTATION_LEFT_S;
     }
-    *out_count = sum;
+    *out_past = ending || report->outage_sidecars_tried == DEMO_NET_PLACES - DEMO_NET_WEB;
     return STATUS_OK;
 }
 
@@ -111,16 +136,16 @@ static enum status demo_rotation_restart(struct demo_rotation *rotation, struct 
     TRY(demo_mesh_app_counts(&counts, why));
     report->outage_requests = counts.requests - rotation->requests_at_kill;
     report->outage_ms = clock_mono_ms() - rotation->killed_ms;
-    TRY(demo_rotation_count_failed(story, &report->outage_failed_renewals, why));
     TRY(demo_mesh_start_control(&story->mesh, why));
     report->control_plane_restarts++;
     rotation->phase = DEMO_ROTATION_AFTER;
     demo_story_say(story,
                    "signet-control is back (process %d) after %.1f s, with the same data; "
                    "meanwhile %" PRIu64 " requests were answered, and %" PRIu64
-                   " attempts to renew failed",
+                   " attempts to renew failed (%" PRIu64 " of 3 sidecars had to wait)",
                    (int)story->mesh.control, (double)report->outage_ms / 1000,
-                   report->outage_requests, report->outage_failed_renewals);
+                   report->outage_requests, report->outage_failed_renewals,
+                   report->outage_sidecars_tried);
     return STATUS_OK;
 }
 
@@ -158,7 +183,12 @@ static enum status demo_rotation_step(struct demo_rotation *rotation, struct fai
     }
     if (rotation->phase == DEMO_ROTATION_OUTAGE &&
         now - rotation->killed_ms > DEMO_ROTATION_OUTAGE_MS) {
-        TRY(demo_rotation_restart(rotation, why));
+        bool past = false;
+
+        TRY(demo_rotation_is_past_renewal(rotation, &past, why));
+        if (past) {
+            TRY(demo_rotation_restart(rotation, why));
+        }
     }
     if (now - rotation->told_ms > DEMO_ROTATION_TELL_MS) {
         TRY(demo_rotation_tell(rotation, why));

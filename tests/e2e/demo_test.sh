@@ -52,6 +52,8 @@ is "the callee's log says why" deny/no-match "$(field .denied_reason)"
 is "the caller's log says why" peer/access-denied "$(field .denied_reason_at_caller)"
 is "control_plane_restarts" 1 "$(field .control_plane_restarts)"
 holds "requests while it was away" [ "$(field .requests_during_outage)" -gt 100 ]
+holds "renewals fell due while it was away" [ "$(field .sidecars_waiting_during_outage)" -ge 1 ]
+holds "and were tried in vain" [ "$(field .failed_renewals_during_outage)" -ge 1 ]
 is "all renewed when it was back" 3 "$(field .renewed_after_restart)"
 is "nothing died" 0 "$(field .processes_died)"
 if command -v tshark >/dev/null; then

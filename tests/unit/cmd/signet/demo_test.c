@@ -317,6 +317,7 @@ static struct demo_report demo_test_good(void)
         .api_rotations = 3,
         .control_plane_restarts = 1,
         .outage_requests = 5,
+        .outage_sidecars_tried = 2,
         .renewed_after_restart = 3,
     };
 }
@@ -354,6 +355,7 @@ Test(demo, each_claim_can_fail_and_nothing_measured_proves_nothing)
     DEMO_TEST_SPOIL(web_rotations, 1);
     DEMO_TEST_SPOIL(control_plane_restarts, 0);
     DEMO_TEST_SPOIL(outage_requests, 0);
+    DEMO_TEST_SPOIL(outage_sidecars_tried, 0); /* away, but nobody had to renew meanwhile */
     DEMO_TEST_SPOIL(renewed_after_restart, 2);
     DEMO_TEST_SPOIL(processes_died, 1);
 }
