@@ -6,13 +6,6 @@ static uint64_t turn_now_us(void)
     return uv_hrtime() / 1000;
 }
 
-uint64_t turn_budget_us(uint64_t others_us)
-{
-    return others_us < TURN_LEAST_US ? TURN_LEAST_US
-           : others_us > TURN_MOST_US ? TURN_MOST_US
-                                      : others_us;
-}
-
 static void turn_idled(uv_idle_t *idle)
 {
     (void)idle; /* that it is there keeps polling from sleeping */
@@ -21,7 +14,6 @@ static void turn_idled(uv_idle_t *idle)
 static void turn_rest(struct turn *turn)
 {
     turn->awake = false;
-    turn->ended_us = 0;
     (void)uv_check_stop(&turn->check);
     (void)uv_idle_stop(&turn->idle);
 }
@@ -29,16 +21,14 @@ static void turn_rest(struct turn *turn)
 static void turn_checked(uv_check_t *check)
 {
     struct turn *turn = check->data;
-    uint64_t began_us = turn_now_us();
-    uint64_t budget_us = turn_budget_us(turn->ended_us == 0 ? 0 : began_us - turn->ended_us);
+    uint64_t until_us = turn_now_us() + TURN_US;
 
     do {
         if (!turn->piece(turn->user)) {
             turn_rest(turn);
             return;
         }
-        turn->ended_us = turn_now_us();
-    } while (turn->ended_us - began_us < budget_us);
+    } while (turn_now_us() < until_us);
 }
 
 void turn_init(struct turn *turn, struct worker *worker, bool (*piece)(void *user), void *user)
