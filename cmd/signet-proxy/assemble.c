@@ -10,6 +10,7 @@
 
 #include "cmd/signet-proxy/fitness.h"
 #include "cmd/signet-proxy/footprint.h"
+#include "cmd/signet-proxy/memory_watch.h"
 #include "cmd/signet-proxy/scrape.h"
 #include "cmd/version.h"
 #include "core/runtime/base/clock.h"
@@ -56,6 +57,7 @@ struct sidecar {
     struct proxy *proxy;
     struct web_server *admin;
     struct scrape scrape;
+    struct memory_watch memory;
     struct web_route admin_routes[PAGES_ROUTES];
     struct admin_sources sources;
     struct admin_listener *listeners; /* owned, with its texts */
@@ -340,6 +342,7 @@ static void sidecar_ticked(struct timer *timer, void *user)
     }
     metrics_gauge_set(METRIC_READY, LABEL_NONE, LABEL_NONE, health_is_ready(&sidecar->health));
     footprint_shrink_due();
+    memory_watch_look(&sidecar->memory, &sidecar->log);
 }
 
 static void sidecar_one_closed(void *user)
@@ -631,6 +634,7 @@ enum status sidecar_start(const struct sidecar_config *config, struct sidecar_pl
     sidecar->config = *config;
     log_init(&sidecar->log, "sidecar");
     current_init(&sidecar->current);
+    memory_ledger_set_budget(plan->memory_budget);
     worker_init_main(&sidecar->home);
     signals_start(&sidecar->signals, &sidecar->home.loop, sidecar_signalled, sidecar);
     timer_init(&sidecar->tick, &sidecar->home.loop, sidecar_ticked, sidecar);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/runtime/base/memory.h"
+#include "core/runtime/loop/memory_ledger.h"
 #include "core/trust/identity/spiffe_id.h"
 
 /* One explicit listener, where it was given. */
@@ -233,6 +234,27 @@ static enum status sidecar_plan_addresses(const struct sidecar_config *config,
     return STATUS_OK;
 }
 
+/* Some hundred handshakes must fit in. */
+enum { SIDECAR_PLAN_BUDGET_LEAST_MIB = 8 };
+
+static enum status sidecar_plan_memory(const struct sidecar_config *config,
+                                       struct sidecar_plan *plan, struct failure *why)
+{
+    const struct proxy_settings *settings = config->settings;
+    char place[SETTING_PLACE_MAX];
+
+    if (settings->memory_budget > 0 && settings->memory_budget < SIDECAR_PLAN_BUDGET_LEAST_MIB) {
+        return fail(why, STATUS_CONFIG, "settings/memory-budget",
+                    "%s is %lld MiB: give %d or more, or 0 for half of the cgroup's limit",
+                    sidecar_plan_place(config, "memory_budget", 0, place),
+                    (long long)settings->memory_budget, SIDECAR_PLAN_BUDGET_LEAST_MIB);
+    }
+    plan->memory_budget = settings->memory_budget > 0
+                              ? (size_t)settings->memory_budget * 1024 * 1024
+                              : memory_ledger_default_budget();
+    return STATUS_OK;
+}
+
 static enum status sidecar_plan_fill(const struct sidecar_config *config,
                                      struct sidecar_plan *plan, struct failure *why)
 {
@@ -242,6 +264,7 @@ static enum status sidecar_plan_fill(const struct sidecar_config *config,
     TRY(sidecar_plan_identity(config, plan, why));
     TRY(sidecar_plan_mesh(settings, plan, why));
     TRY(sidecar_plan_addresses(config, plan, why));
+    TRY(sidecar_plan_memory(config, plan, why));
     TRY(posture_parse_groups(bytes_of(settings->tls_groups), &plan->posture, why));
     plan->lane.limit_ms[LANE_LIMIT_IDENTITY] = (uint32_t)settings->first_identity_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_SNIFF] = (uint32_t)settings->sniff_limit_ms;

@@ -29,6 +29,7 @@ struct sidecar_plan {
     bool transparent;
     enum drain_until drain_until;
     unsigned num_workers;
+    size_t memory_budget; /* bytes */
 };
 
 /*

@@ -226,6 +226,7 @@ static void tcp_close(struct stream *stream, bool reset)
     }
     slab_chain_clear(&tcp->unread, tcp_slabs(tcp));
     /* libuv wants its watch stopped before the descriptor is closed; the handle's memory stays on. */
+    memory_account_add(&tcp_slabs(tcp)->account, -(long)sizeof *tcp);
     uv_close((uv_handle_t *)&tcp->poll, tcp_closed);
     (void)close(tcp->fd);
     tcp->fd = -1;
@@ -319,6 +320,7 @@ struct stream *tcp_start(struct worker *worker, int fd)
         abort(); /* only for a descriptor that cannot be polled: a mistake of ours */
     }
     tcp->poll.data = tcp;
+    memory_account_add(&worker->slabs.account, (long)sizeof *tcp);
     return &tcp->stream;
 }
 

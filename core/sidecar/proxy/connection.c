@@ -20,6 +20,7 @@ struct connection *connection_make(struct lane *lane, enum connection_direction 
     struct connection *connection = memory_make(sizeof *connection);
     struct stream *accepted = tcp_start(lane->worker, fd);
 
+    memory_account_add(&lane->worker->slabs.account, (long)sizeof *connection);
     connection->lane = lane;
     connection->accepted_fd = fd;
     connection->direction = (uint8_t)direction;
@@ -112,6 +113,7 @@ static void connection_end(struct connection *connection, enum status status,
     snapshot_drop(&connection->snapshot);
     rule_note_give(&connection->lane->rules, &connection->rule);
     free(connection->dial_why);
+    memory_account_add(&connection->lane->worker->slabs.account, -(long)sizeof *connection);
     free(connection);
 }
 

@@ -108,3 +108,16 @@ Test(plan, an_error_in_a_listener_or_an_address_names_setting_and_line)
                      detail);
     }
 }
+
+Test(plan, a_memory_budget_that_is_too_small_is_refused)
+{
+    char detail[600];
+
+    cr_assert_str_eq(plan_judge(PLAN_IDENTITY "capture: explicit\n"
+                                              "inbound: :1=127.0.0.1:80\n"
+                                              "memory_budget: 7\n",
+                                NULL, detail),
+                     "settings/memory-budget");
+    cr_assert_str_eq(detail, ":6: memory_budget is 7 MiB: give 8 or more, or 0 for half of the "
+                             "cgroup's limit");
+}
