@@ -91,4 +91,38 @@ is "files that cannot be used at the start: exit code" 3 \
     "$(run_as 65534 solo "$proxy" --config "$WORK/samples/outbound.conf" --key-file sample-certs/api.key >/dev/null 2>&1; echo $?)"
 is "a listener that is taken: exit code" 4 \
     "$(run_as 65534 solo "$proxy" --config "$WORK/samples/outbound.conf" --outbound 127.0.0.1:8443=127.0.0.1:1,peer=spiffe://cluster.local/ns/shop/sa/api >/dev/null 2>&1; echo $?)"
+
+echo "# what cannot work is said at the start"
+is "a mistake in peer= names setting and place" "--outbound: peer=" \
+    "$(run_as 65534 solo "$proxy" --config "$WORK/samples/outbound.conf" --check \
+        --outbound 127.0.0.1:9000=127.0.0.1:8443,peer=spiffe://X/a 2>&1 | grep -o -- '--outbound: peer=')"
+side "a peer of a trust domain without roots" outbound \
+    --outbound 127.0.0.1:9000=127.0.0.1:8443,peer=spiffe://other.org/ns/shop/sa/api
+holds "is named" log_has outbound 'identity/peer-domain.*other.org'
+mesh_stop outbound
+mesh_stop inbound
+openssl req -new -key sample-certs/api.key -subj /O=client -out client.csr 2>/dev/null
+openssl x509 -req -in client.csr -days 1 -CA sample-certs/bundle.pem -CAkey sample-certs/root.key -CAcreateserial \
+    -CAserial client.serial -out client.pem 2>/dev/null -extfile <(
+    echo "subjectAltName=URI:spiffe://cluster.local/ns/shop/sa/api"
+    echo "keyUsage=critical,digitalSignature"
+    echo "extendedKeyUsage=clientAuth"
+)
+chmod 644 client.pem
+side "a certificate for clients on an inbound listener" inbound --chain-file client.pem
+holds "is named" log_has inbound 'identity/no-server-auth'
+is "and it is not ready" 503 "$(in_ns solo curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:15021/readyz)"
+mesh_stop inbound
+
+echo "# a bundle without our own root"
+side "the callee's side again" inbound
+side "the caller's side again" outbound
+holds "they work" holds_soon answers 200
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -subj /O=other -days 1 \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign -out bundle.new 2>/dev/null
+chmod 644 bundle.new
+mv bundle.new sample-certs/bundle.pem
+holds "our own certificate is what is wrong, loudly" log_has inbound 'identity/not-vouched-for'
+is "peers of the root that is gone are refused at once" 000 "$(call solo http://127.0.0.1:9000/)"
+holds "for that reason" log_has outbound 'verify/(untrusted-root|signature)'
 mesh_end
