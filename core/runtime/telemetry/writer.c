@@ -20,6 +20,7 @@
 enum {
     WRITER_STACK_SIZE = 256 * 1024, /* what is touched of it counts, not this */
     WRITER_KEPT_ROOM = 16 * 1024, /* memory that a writer with nothing to do keeps */
+    WRITER_REST_MS = 2,           /* after work, before it is to be woken again */
 };
 
 struct writer {
@@ -202,6 +203,31 @@ static void writer_round(struct writer *writer)
     }
 }
 
+/* Rounds until there is nothing to do; false when there was nothing. */
+static bool writer_rounds(struct writer *writer)
+{
+    bool worked = false;
+
+    while (writer->queue.len > 0 || writer->lost > 0 || writer->reopens) {
+        writer_round(writer);
+        worked = true;
+    }
+    return worked;
+}
+
+/*
+ * Lines come in clusters, and to be woken costs the loop that wakes a call of the system: behind some
+ * lines the thread looks once more after a moment, in which nobody need wake it.
+ */
+static void writer_rest(struct writer *writer)
+{
+    const struct timespec moment = {.tv_nsec = WRITER_REST_MS * 1000000L};
+
+    (void)pthread_mutex_unlock(&writer->lock);
+    (void)nanosleep(&moment, NULL);
+    (void)pthread_mutex_lock(&writer->lock);
+}
+
 static void *writer_run(void *argument)
 {
     struct writer *writer = argument;
@@ -209,11 +235,14 @@ static void *writer_run(void *argument)
 
     (void)pthread_mutex_lock(&writer->lock);
     for (;;) {
-        while (writer->queue.len > 0 || writer->lost > 0 || writer->reopens) {
-            writer_round(writer);
-        }
+        bool worked = writer_rounds(writer);
+
         if (writer->closing) {
             break;
+        }
+        if (worked) {
+            writer_rest(writer);
+            continue;
         }
         writer->idle = true;
         (void)pthread_cond_broadcast(&writer->rest);

@@ -25,7 +25,8 @@ static const char flood_request[] =
     "GET /livez HTTP/1.1\r\nHost: localhost\r\n"
     "User-Agent: " FLOOD_WORDS FLOOD_WORDS FLOOD_WORDS FLOOD_WORDS "\r\n\r\n";
 
-enum { FLOOD_REQUESTS = 10000, FLOOD_TURNS_MAX = 200000 };
+/* libuv may run timers twice in a turn, before and behind the poll: that is two windows at most. */
+enum { FLOOD_REQUESTS = 10000, FLOOD_TURNS_MAX = 200000, FLOOD_A_TURN = 2 * WEB_STEPS_MAX };
 
 struct flood {
     struct worker worker;
@@ -210,7 +211,7 @@ Test(flood, I17_a_flood_of_pipelined_requests_gives_the_loop_back_after_a_few_an
     flood_step(&client); /* all that the system takes is there before the first turn */
     flood_until_over(&client, 1);
     flood_turn_begins(NULL);
-    cr_assert_leq(flood.most_of_a_turn, WEB_STEPS_MAX, "%u answers in one turn of the loop",
+    cr_assert_leq(flood.most_of_a_turn, FLOOD_A_TURN, "%u answers in one turn of the loop",
                   flood.most_of_a_turn);
     cr_assert_gt(flood.others_had, 0, "who shares the loop has his turns");
     flood_close();
@@ -228,7 +229,7 @@ Test(flood, I17_all_connections_together_give_the_loop_back)
     flood_until_over(clients, WEB_CONNECTIONS_MAX);
     flood_turn_begins(NULL);
     cr_assert_eq(flood.answers, WEB_CONNECTIONS_MAX * 60, "each had all its answers");
-    cr_assert_leq(flood.most_of_a_turn, WEB_STEPS_MAX, "%u answers in one turn of the loop",
+    cr_assert_leq(flood.most_of_a_turn, FLOOD_A_TURN, "%u answers in one turn of the loop",
                   flood.most_of_a_turn);
     flood_close();
 }
