@@ -307,7 +307,8 @@ static void control_ticked(struct timer *timer, void *user)
     struct failure why = {0};
 
     (void)timer;
-    if (clock_mono_ms() - control->swept_ms >= CONTROL_SWEEP_MS) {
+    if (clock_mono_ms() - control->swept_ms >= CONTROL_SWEEP_MS &&
+        keeper_believes_clock(&control->keeper)) {
         control->swept_ms = clock_mono_ms();
         if (token_sweep(&control->registry, now, &why) != STATUS_OK) {
             log_event(&control->log, LOG_ERROR, "tokens.sweep-failed", LOG_FAILURE(&why));

@@ -6,6 +6,9 @@
 
 #define KEEPER_REPEAT_MS 60000 /* a failure that goes on is logged so often */
 
+/* The shortest life for which the clocks must agree for STEADY_WAIT_MS. */
+#define KEEPER_LONG_LIFE_S ((int64_t)STEADY_WAIT_MS / 1000 * STEADY_LIVES_PER_WAIT)
+
 void keeper_init(struct keeper *keeper, struct authority *authority,
                  const struct own_identity *own, struct health *health)
 {
@@ -156,9 +159,19 @@ static void keeper_log_failure(struct keeper *keeper, const struct failure *why)
     keeper->failed = why->reason;
 }
 
+static struct steady_now keeper_now(void)
+{
+    return (struct steady_now){.unix_ms = clock_unix_ms(), .boot_ms = clock_boot_ms()};
+}
+
+bool keeper_believes_clock(const struct keeper *keeper)
+{
+    return authority_may_replace(keeper->authority, keeper_now(), KEEPER_LONG_LIFE_S);
+}
+
 void keeper_look(struct keeper *keeper)
 {
-    struct steady_now now = {.unix_ms = clock_unix_ms(), .boot_ms = clock_boot_ms()};
+    struct steady_now now = keeper_now();
     struct failure why = {0};
 
     (void)!authority_tick(keeper->authority, now, &why); /* `why` says whether it failed */

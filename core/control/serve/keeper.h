@@ -41,6 +41,13 @@ void keeper_look(struct keeper *keeper);
 void keeper_log_notes(struct log *log, struct authority *authority);
 
 /*
+ * keeper_believes_clock: may something be forgotten for good because it ended long ago? Only while wall
+ * and boot clock have agreed for as long as the longest-lived link waits for it: a clock that is ahead
+ * for a moment calls everything ended.
+ */
+bool keeper_believes_clock(const struct keeper *keeper);
+
+/*
  * keeper_judge_links finds the first thing that is wrong with the dates of an authority's links at a
  * moment, for people: all works, but somebody's clock was wrong. STATUS_DENIED "authority/link-ahead",
  * "authority/none-valid" (the next use makes one).

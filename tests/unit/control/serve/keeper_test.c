@@ -284,3 +284,23 @@ Test(keeper, links_of_another_time_are_found)
                      "2027-01-15T08:00:00Z: our clock is behind, or was ahead when it was made");
     house_clear(&house);
 }
+
+/* Tokens that ended long ago are forgotten: a clock that is ahead for a moment must not say which. */
+Test(keeper, nothing_is_forgotten_by_a_clock_that_has_not_proved_itself)
+{
+    struct house house;
+
+    house_make(&house, HOUR);
+    cr_assert_not(keeper_believes_clock(&house.keeper), "it has just begun");
+    passed_ms = 600 * 1000;
+    cr_assert(keeper_believes_clock(&house.keeper));
+    ahead_ms = 30LL * DAY * 1000;
+    cr_assert_not(keeper_believes_clock(&house.keeper), "nobody looked since the jump");
+    passed_ms += 599 * 1000;
+    cr_assert_not(keeper_believes_clock(&house.keeper));
+    ahead_ms = 0;
+    cr_assert_not(keeper_believes_clock(&house.keeper), "back is a jump as well");
+    passed_ms += 600 * 1000;
+    cr_assert(keeper_believes_clock(&house.keeper));
+    house_clear(&house);
+}
