@@ -477,6 +477,9 @@ enum status control_start(const struct control_settings *settings, struct bytes 
     timer_init(&control->tick, &control->main.loop, control_ticked, control);
     status = control_start_all(control, config_text, out_exit, why);
     if (status != STATUS_OK) {
+        if (control->authority != NULL) { /* what was made before stays made */
+            keeper_log_notes(&control->log, control->authority);
+        }
         control_close(control);
         control_finish(control);
         return status;

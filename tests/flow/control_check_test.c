@@ -231,6 +231,37 @@ Test(control_check, says_that_a_link_is_of_the_future_and_starts_all_the_same)
     bench_clear(&bench);
 }
 
+/* The root is there from now on, whatever became of that start. */
+Test(control_check, a_start_that_fails_says_which_links_it_has_made)
+{
+    static char level[] = "info";
+    struct bench bench;
+    struct control *control = NULL;
+    struct failure why = {0};
+    enum control_exit code = CONTROL_EXIT_OK;
+    char said[8192] = "";
+    int ends[2];
+
+    bench_make(&bench);
+    bench.settings.log_level = level;
+    bench.settings.listen_address = text_foreign_address;
+    cr_assert_eq(log_set_levels(level, &why), STATUS_OK);
+    cr_assert_eq(pipe(ends), 0);
+    log_set_output(ends[1]);
+    cr_assert_neq(control_start(&bench.settings, bytes_of(""), &control, &code, &why), STATUS_OK);
+    log_set_output(STDERR_FILENO);
+    cr_assert_eq(code, CONTROL_EXIT_LISTEN);
+    cr_assert_eq(close(ends[1]), 0);
+    cr_assert_gt(read(ends[0], said, sizeof said - 1), 0);
+    cr_assert_not_null(strstr(said, "\"event\":\"authority.renewed\",\"file\":\"root.pem\","),
+                       "%s", said);
+    cr_assert_not_null(
+        strstr(said, "\"event\":\"authority.renewed\",\"file\":\"intermediate.pem\","), "%s", said);
+    cr_assert_eq(close(ends[0]), 0);
+    metrics_clear();
+    bench_clear(&bench);
+}
+
 Test(control_check, refuses_a_data_folder_that_another_process_holds_and_an_address_in_use)
 {
     struct bench bench;
