@@ -72,6 +72,16 @@ static enum status folder_take_lock(struct folder *folder, struct failure *why)
     return STATUS_OK;
 }
 
+/* A lock that is there already must be one that we can open as folder_take_lock() does. */
+static enum status folder_look_lock(const char *path, struct failure *why)
+{
+    char *lock = memory_format("%s/lock", path);
+    int os_error = faccessat(AT_FDCWD, lock, R_OK | W_OK, AT_EACCESS) == 0 ? 0 : errno;
+
+    free(lock);
+    return os_error == 0 || os_error == ENOENT ? STATUS_OK : folder_failed(os_error, path, why);
+}
+
 enum status folder_look(const char *path, struct failure *why)
 {
     struct stat about;
@@ -95,7 +105,7 @@ enum status folder_look(const char *path, struct failure *why)
                     "%s belongs to user %u; it must be ours (%u) or root's", path,
                     (unsigned)about.st_uid, (unsigned)geteuid());
     }
-    return STATUS_OK;
+    return folder_look_lock(path, why);
 }
 
 enum status folder_look_room(const char *path, struct failure *why)

@@ -27,7 +27,7 @@ struct folder {
 enum status folder_open(struct folder *folder, const char *path, struct failure *why) MUST_USE;
 
 /*
- * folder_look judges it as folder_open() does, and neither makes nor locks it.
+ * folder_look judges it as folder_open() does, its lock's file too, and neither makes nor locks it.
  * STATUS_NOT_FOUND "data-dir/missing".
  */
 enum status folder_look(const char *path, struct failure *why) MUST_USE;

@@ -233,6 +233,73 @@ ParameterizedTest(struct data_dir_case *given, data_dir, what_others_can_read_or
     bench_clear(&bench);
 }
 
+/* --- what cannot be written ----------------------------------------------------------------------- */
+
+/* What --check and a start said, in another process. */
+struct data_dir_said {
+    char check[64], start[64];
+    enum control_exit check_code, start_code;
+};
+
+static int data_dir_give_away(const char *path, const struct stat *about, int kind,
+                              struct FTW *where)
+{
+    (void)about;
+    (void)kind;
+    (void)where;
+    return lchown(path, 1234, 1234);
+}
+
+/* Mode bits do not bind root: whoever he is, a user without rights asks. */
+static void data_dir_ask_as_user(struct bench *bench, struct data_dir_said *said)
+{
+    struct control *control = NULL;
+    struct failure why = {.reason = ""};
+
+    if (geteuid() == 0 &&
+        (nftw(bench->folder, data_dir_give_away, 8, FTW_PHYS) != 0 ||
+         setresgid(1234, 1234, 1234) != 0 || setresuid(1234, 1234, 1234) != 0)) {
+        return;
+    }
+    (void)!control_check(&bench->settings, &said->check_code, &why);
+    (void)snprintf(said->check, sizeof said->check, "%s", why.reason);
+    why.reason = "";
+    (void)!control_start(&bench->settings, bytes_of(""), &control, &said->start_code, &why);
+    (void)snprintf(said->start, sizeof said->start, "%s", why.reason);
+}
+
+Test(data_dir, check_finds_files_that_a_start_could_not_open_for_writing)
+{
+    static const char *const cases[][2] = {{"signet.db", "store/open"}, {"lock", "data-dir/open"}};
+    struct data_dir_said *said =
+        mmap(NULL, sizeof *said, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    cr_assert_neq((void *)said, MAP_FAILED);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench bench;
+        CLEARED(buffer) bundle = {.max = 65536};
+        pid_t child;
+
+        bench_make(&bench);
+        bench_run_once(&bench, &bundle);
+        cr_assert_eq(chmod(bench_in_data(&bench, cases[i][0]), 0400), 0);
+        *said = (struct data_dir_said){0};
+        child = fork();
+        cr_assert_geq(child, 0);
+        if (child == 0) {
+            data_dir_ask_as_user(&bench, said);
+            _exit(0);
+        }
+        cr_assert_eq(waitpid(child, NULL, 0), child);
+        cr_assert_str_eq(said->start, cases[i][1], "%s: a start says %s", cases[i][0], said->start);
+        cr_assert_eq(said->start_code, CONTROL_EXIT_DATA);
+        cr_assert_str_eq(said->check, cases[i][1], "%s: --check says %s", cases[i][0], said->check);
+        cr_assert_eq(said->check_code, CONTROL_EXIT_DATA);
+        bench_clear(&bench);
+    }
+    (void)munmap(said, sizeof *said);
+}
+
 /* --- beside a running one ------------------------------------------------------------------------- */
 
 /* A control plane in a process of its own; `prepare` runs there first. */

@@ -11,6 +11,7 @@
  * Source: sqlite.org/wal.html ("Read-Only Databases"), sqlite.org/uri.html, sqlite.org/backup.html.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,7 +53,11 @@ static enum status store_look_at(const char *path, struct store_look *out_look, 
     out_look->has_log = store_beside(path, "-wal", &out_look->log) && out_look->log.st_size > 0;
     out_look->has_index = store_beside(path, "-shm", &other);
     out_look->is_unmade = store_beside(path, "-journal", &other) && other.st_size > 0;
-    return store_check_file(path, &out_look->file, why);
+    TRY(store_check_file(path, &out_look->file, why));
+    /* We only read; store_open() does not. */
+    return faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0
+               ? STATUS_OK
+               : fail_os(why, errno, "store/open", "%s", path);
 }
 
 static bool store_same_time(const struct stat *a, const struct stat *b)
