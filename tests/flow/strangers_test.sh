@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The programs themselves, on loopback, among those who mean them no good: a log that nobody reads, and a flood of
-# pipelined requests at every port that strangers reach. Certificates live six seconds, and go on being given and
-# renewed all the while. No root needed.
+# pipelined requests at every port that strangers reach. Certificates live twelve seconds, and go on being given and
+# renewed all the while; shorter ones would end on a machine that is busy with other tests. No root needed.
 # usage: strangers_test.sh FLOOD_PY
 set -euo pipefail
 
@@ -50,7 +50,7 @@ except BlockingIOError:
 control() { "$root/cmd/signet/signet" "$@" --admin "unix:$work/control.sock"; }
 umask 077
 echo strangers >passphrase
-"$root/cmd/signet-control/signet-control" --demo-lifetimes --leaf-life-s 6 --data-dir "$work/data" \
+"$root/cmd/signet-control/signet-control" --demo-lifetimes --leaf-life-s 12 --data-dir "$work/data" \
     --ca-passphrase-file passphrase --bundle-out "$work/bundle.pem" --listen-address "127.0.0.1:$grpc" \
     --metrics-address "127.0.0.1:$control_web" --admin-address "unix:$work/control.sock" \
     --log-level debug >&3 2>&3 &
