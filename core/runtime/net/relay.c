@@ -47,6 +47,7 @@ static void relay_moved(struct relay *relay, struct relay_way *way, size_t sent)
     }
     if (sent > 0) {
         relay->moved_ms = worker_now_ms(relay->worker);
+        way->unheard_ms = way->unheard_ms == 0 ? relay->moved_ms : way->unheard_ms;
         rounds_join(&relay->worker->rounds, &relay->round);
     }
 }
@@ -326,6 +327,25 @@ static void relay_b_called(struct slab_holder *holder, bool end)
     relay_called(LIST_OF(holder, struct relay, way[1].holder), 1, end);
 }
 
+/*
+ * For how long `to` has been silent about bytes that are on their way: after an idle hour its last
+ * acknowledgement is an hour old, and that of bytes just sent is still to come. False: none are.
+ */
+static bool relay_is_unheard(const struct relay *relay, struct relay_way *way, uint64_t *out_ms)
+{
+    uint64_t now_ms = worker_now_ms(relay->worker);
+    uint64_t sent_ms;
+
+    if (!stream_silence(way->to, out_ms)) {
+        way->unheard_ms = 0;
+        return false;
+    }
+    way->unheard_ms = way->unheard_ms == 0 ? now_ms : way->unheard_ms;
+    sent_ms = now_ms - way->unheard_ms;
+    *out_ms = sent_ms < *out_ms ? sent_ms : *out_ms;
+    return true;
+}
+
 /* Some seconds after bytes went: have they arrived? */
 static void relay_look(struct round *round)
 {
@@ -336,7 +356,7 @@ static void relay_look(struct round *round)
         struct failure why = {0};
         uint64_t silent_ms = 0;
 
-        if (!stream_silence(relay->way[i].to, &silent_ms)) {
+        if (!relay_is_unheard(relay, &relay->way[i], &silent_ms)) {
             continue;
         }
         on_their_way = true;

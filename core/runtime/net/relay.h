@@ -38,6 +38,7 @@ struct relay_way {
     struct slab_holder holder; /* while this way stalls, or waits for memory */
     uint64_t bytes;            /* delivered to `to` */
     uint64_t marked;           /* `bytes` when it stalled, or last moved a record on */
+    uint64_t unheard_ms;       /* worker's clock: since when bytes may be on their way; 0: none are */
     bool from_ended;           /* no more will come */
     bool to_ended;             /* and we said so */
     bool stalled;

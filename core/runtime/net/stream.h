@@ -116,7 +116,7 @@ static inline void stream_unread(struct stream *stream, struct bytes bytes)
 
 /*
  * stream_silence is true while bytes are on their way; *out_ms is then for how long their receiver's
- * system has been silent. An acknowledged window of zero is no silence.
+ * system has been silent, be it from before they went. An acknowledged window of zero is no silence.
  */
 static inline bool stream_silence(struct stream *stream, uint64_t *out_ms)
 {

@@ -105,3 +105,69 @@ Test(relay, what_a_stream_was_given_back_is_all_delivered_though_no_event_tells_
     cr_assert_eq(rig.far[1].received, sizeof given);
     relay_rig_end(&rig);
 }
+
+/* ---- a peer that has vanished ---- */
+
+/* As TCP_INFO says it after a long idle time: something is on its way, the last acknowledgement is old. */
+static bool relay_test_silence(struct stream *stream, uint64_t *out_ms)
+{
+    (void)stream;
+    *out_ms = (uint64_t)10 * RELAY_SILENCE_MS;
+    return true;
+}
+
+static void relay_test_look(struct relay_rig *rig)
+{
+    rounds_leave(&rig->relay.round);
+    rig->relay.round.look(&rig->relay.round);
+}
+
+Test(relay, a_peer_has_vanished_only_when_bytes_have_been_on_their_way_for_that_long)
+{
+    struct stream_ops silent;
+    struct relay_rig rig;
+
+    relay_rig_open(&rig, &relay_rig_tcp, 0);
+    silent = *rig.inner[1]->ops;
+    silent.silence = relay_test_silence;
+    rig.inner[1]->ops = &silent;
+    rig.far[0].never_ends = rig.far[1].never_ends = true;
+    rig.far[0].to_send = 100;
+    relay_rig_start(&rig);
+    for (int i = 0; i < 3000 && rig.far[1].received < 100; i++) {
+        relay_rig_turn(&rig);
+    }
+    relay_test_look(&rig);
+    cr_assert_eq(rig.done, 0, "bytes that have just gone are judged by an old acknowledgement");
+    cr_assert(list_has(&rig.relay.round.link), "it is looked at again");
+    rig.relay.way[0].unheard_ms -= RELAY_SILENCE_MS;
+    relay_test_look(&rig);
+    cr_assert_eq(rig.done, 1);
+    cr_assert_eq(rig.status, STATUS_IO);
+    cr_assert_str_eq(rig.reason, "tcp/vanished");
+    cr_assert(rig.relay.broken_on_b);
+    relay_rig_end(&rig);
+}
+
+Test(relay, acknowledged_bytes_are_forgotten)
+{
+    struct relay_rig rig;
+
+    relay_rig_open(&rig, &relay_rig_tcp, 0);
+    rig.far[0].never_ends = rig.far[1].never_ends = true;
+    rig.far[0].to_send = rig.far[1].to_send = 100;
+    relay_rig_start(&rig);
+    for (int i = 0; i < 3000 && rig.far[0].received + rig.far[1].received < 200; i++) {
+        relay_rig_turn(&rig);
+    }
+    for (int i = 0; i < 3000 && rig.relay.way[0].unheard_ms + rig.relay.way[1].unheard_ms > 0;
+         i++) {
+        relay_test_look(&rig); /* the system may acknowledge a little later */
+        relay_rig_turn(&rig);
+    }
+    cr_assert(rig.relay.way[0].unheard_ms == 0 && rig.relay.way[1].unheard_ms == 0);
+    relay_test_look(&rig);
+    cr_assert_not(list_has(&rig.relay.round.link), "nothing is on its way: nobody looks again");
+    cr_assert_eq(rig.done, 0);
+    relay_rig_end(&rig);
+}
