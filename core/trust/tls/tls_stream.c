@@ -391,10 +391,10 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
     int answer;
 
     assert(room >= STREAM_ROOM_MIN);
+    stream->cut = false;
     if (tls->flush_error != 0) {
         return fail_os(why, tls->flush_error, "tcp/reset", "writing");
     }
-    stream->cut = false;
     do { /* once more when it was no whole record: the rest of it may be there */
         tls_pipe_begin(&tls->pipe, &call, tls_stream_in_room(tls, room));
         answer = tls_stream_open(tls, into, room, &got, &drained);
@@ -506,8 +506,9 @@ static void tls_stream_ready(void *user, unsigned events)
         } else if (status == STATUS_OK) {
             tls_stream_watch(tls);
             events &= tls->wanted;
-        } else { /* the owner meets it at its next read or write */
+        } else { /* the owner meets it at its next read or write: an error is told as both */
             tls->flush_error = why.os_error == 0 ? EPIPE : why.os_error;
+            events = STREAM_READABLE | STREAM_WRITABLE;
         }
         if (events == 0) {
             return;

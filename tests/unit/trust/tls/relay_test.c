@@ -208,6 +208,25 @@ Test(relay_tls, a_reset_behind_such_a_fin_is_passed_on)
     relay_rig_end(&rig);
 }
 
+Test(relay_tls, a_reset_behind_such_a_fin_is_passed_on_while_sealed_bytes_wait)
+{
+    struct relay_rig rig;
+
+    relay_tls_talk(&rig, RELAY_QUIET_MS);
+    cr_assert_eq(shutdown(rig.far[0].fd, SHUT_WR), 0);
+    relay_tls_wait(&rig);
+    cr_assert_eq(rig.done, 0);
+    relay_rig_stall(&rig, RELAY_TLS_NETWORK);
+    cr_assert_gt(rig.inner[RELAY_TLS_NETWORK]->owes, 0);
+    relay_rig_reset(&rig, RELAY_TLS_NETWORK);
+    for (int i = 0; i < RELAY_TLS_SOON && rig.done == 0; i++) {
+        relay_rig_turn(&rig);
+    }
+    cr_assert_eq(rig.done, 1, "the connection never ends");
+    cr_assert_str_eq(rig.reason, "tcp/reset");
+    relay_rig_end(&rig);
+}
+
 static void relay_tls_expect_truncation(struct relay_rig *rig)
 {
     cr_assert_eq(shutdown(rig->far[0].fd, SHUT_WR), 0);
