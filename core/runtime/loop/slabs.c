@@ -280,6 +280,8 @@ void slabs_sweep(struct slabs *slabs)
     slabs_end_stalled(slabs);
     slabs_call_waiting(slabs);
     if (list_is_empty(&slabs->stalled) && list_is_empty(&slabs->waiting)) {
+        /* Who was called may have ended one that stalled; the next look is only when somebody joins. */
+        atomic_store_explicit(&slabs_oldest[slabs->index], 0, memory_order_relaxed);
         slabs_keep_free(slabs, 0);
         slabs->sweeping = false;
         if (!slabs->closed) {

@@ -226,6 +226,46 @@ Test(slabs, over_the_budget_for_long_the_longest_stalled_of_all_workers_ends_unt
     slabs_test_close(&rigs[0]);
 }
 
+static struct slabs_test_holder slabs_test_other;
+
+/* One direction is called, and its connection ends: the other direction, which stalled, goes with it. */
+static void slabs_test_ends_the_other(struct slab_holder *holder, bool end)
+{
+    (void)holder;
+    (void)end;
+    slabs_leave(&slabs_test_other.holder);
+    slab_chain_clear(&slabs_test_other.chain, slabs_test_other.slabs);
+}
+
+Test(slabs, a_worker_with_nobody_left_who_stalls_holds_no_other_worker_up)
+{
+    struct slabs_test_rig rigs[2];
+    struct slab_holder waits = {.called = slabs_test_ends_the_other};
+    struct slabs_test_holder later;
+
+    clock_replace(&slabs_test_clocks);
+    slabs_test_now_ms = 1000;
+    slabs_test_open(&rigs[0]);
+    slabs_test_open(&rigs[1]);
+    rigs[1].slabs->index = 1;
+    memory_ledger_set_budget(SLABS_TEST_BUDGET);
+    slabs_test_holds(&slabs_test_other, rigs[0].slabs, SLABS_TEST_BUDGET / 4);
+    slabs_wait(rigs[0].slabs, &waits);
+    slabs_sweep(rigs[0].slabs);
+    cr_assert_not(rigs[0].slabs->sweeping, "it has nothing to look at any more");
+    slabs_test_now_ms += 1000;
+    slabs_test_holds(&later, rigs[1].slabs, SLABS_TEST_BUDGET + SLABS_TEST_BUDGET / 16);
+    slabs_sweep(rigs[1].slabs);
+    slabs_test_now_ms += SLABS_PATIENCE_MS + 1000;
+    slabs_sweep(rigs[1].slabs);
+    cr_assert_eq(later.ended, 1, "it waits for one that is gone");
+    clock_replace(NULL);
+    worker_stop(&rigs[1].worker);
+    worker_run_main(&rigs[1].worker);
+    worker_clear(&rigs[1].worker);
+    slabs_test_close(&rigs[0]);
+}
+
 #ifndef __SANITIZE_ADDRESS__ /* which ends the process where malloc() would say no */
 Test(slabs, no_memory_is_an_answer)
 {
