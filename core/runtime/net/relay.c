@@ -90,7 +90,8 @@ static void relay_note_stall(struct relay *relay, struct relay_way *way)
 
 /*
  * How much may be read now; 0: there is no memory for it, and the way waits. Where only an error can be
- * the reason of the event (`told`), it is read without asking.
+ * the reason of the event (`told`), it is read without asking. So is the rest of a record of which a
+ * part is held: if all of those waited for memory, what they hold would never be given back.
  */
 static size_t relay_room(struct relay *relay, struct relay_way *way, bool told)
 {
@@ -98,7 +99,7 @@ static size_t relay_room(struct relay *relay, struct relay_way *way, bool told)
                            ? 1
                            : slabs_reserve(&relay->worker->slabs, relay_held(relay) > 0);
 
-    if (records == 0 && !told) {
+    if (records == 0 && !told && !way->from->part) {
         if (way->stalled) {
             way->stalled = false;
             slabs_leave(&way->holder);

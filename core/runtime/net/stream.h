@@ -69,6 +69,7 @@ struct stream {
     void *user;
     size_t owes; /* bytes that it took and the stream below did not take yet */
     bool holds;  /* bytes, an end or an error are inside, of which no event will tell: read again */
+    bool part;   /* of a record that has not come whole is held, and counted: reading on gives it back */
     bool cut;    /* the failure that reading told is an end without a farewell, between two records */
 };
 

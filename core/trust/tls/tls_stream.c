@@ -48,7 +48,6 @@ struct tls_stream {
     uint32_t sealed;         /* records since our last key update */
     int flush_error;         /* errno of a flush that nobody was told of yet; 0: none */
     bool flooded;            /* by new keys */
-    bool part;               /* the library holds a part of a record, and it is counted */
     bool takes_one_way;      /* a server need not ask for our certificate */
     bool done;               /* handshake */
     bool ended;              /* we have said close_notify */
@@ -338,8 +337,8 @@ static size_t tls_stream_in_room(const struct tls_stream *tls, size_t room)
 /* Counts the part of a record that the library holds, while it does. */
 static void tls_stream_count_part(struct tls_stream *tls, bool part)
 {
-    if (tls->part != part) {
-        tls->part = part;
+    if (tls->stream.part != part) {
+        tls->stream.part = part;
         memory_account_add(&tls_stream_slabs(tls)->account,
                            part ? TLS_STREAM_COST_PART : -TLS_STREAM_COST_PART);
     }

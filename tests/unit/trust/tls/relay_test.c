@@ -142,6 +142,34 @@ Test(relay_tls, over_the_budget_for_long_the_longest_stalled_one_ends)
     relay_rules_the_longest_stalled_ends(&relay_tls);
 }
 
+/* Half a record at a time fills the memory of many; who waits for its rest must not wait for memory. */
+Test(relay_tls, the_rest_of_a_record_is_read_though_nothing_is_lent_any_more)
+{
+    enum { BUDGET = 1024 * 1024, RECORD = 16000 };
+    struct memory_account others = {0};
+    struct relay_rig rig;
+
+    relay_rig_open(&rig, &relay_tls, 0);
+    rig.far[0].never_ends = rig.far[1].never_ends = true;
+    rig.far[0].to_send = RECORD;
+    relay_rig_start(&rig);
+    for (int i = 0; i < RELAY_TLS_SOON && !rig.inner[RELAY_TLS_NETWORK]->part; i++) {
+        relay_rig_turn(&rig);
+    }
+    cr_assert(rig.inner[RELAY_TLS_NETWORK]->part, "the record came in pieces");
+    memory_ledger_set_budget(BUDGET);
+    memory_account_add(&others, 2 * BUDGET);
+    cr_assert_eq(memory_ledger_level(), MEMORY_FULL);
+    for (int i = 0; i < RELAY_TLS_SOON && rig.far[1].received < RECORD; i++) {
+        relay_rig_turn(&rig);
+    }
+    cr_assert_eq(rig.far[1].received, RECORD, "it waits for memory that only it could give back");
+    cr_assert_not(rig.inner[RELAY_TLS_NETWORK]->part);
+    memory_account_add(&others, -2 * BUDGET);
+    memory_ledger_set_budget(0);
+    relay_rig_end(&rig);
+}
+
 /* ---- a FIN without close_notify ---- */
 
 /* Both ends up, 100 bytes each way, and then quiet for `quiet_ms` as far as the relay can tell. */
