@@ -14,6 +14,7 @@
 #include "cmd/version.h"
 #include "core/control/ca/authority.h"
 #include "core/control/registry/entry_file.h"
+#include "core/control/registry/instance.h"
 #include "core/control/registry/token.h"
 #include "core/control/serve/certificates.h"
 #include "core/control/serve/keeper.h"
@@ -57,7 +58,7 @@ struct control {
     struct rpc_server *server;
     struct web_server *admin;
     struct web_server *metrics;
-    uint64_t swept_ms;  /* monotonic: the last sweep of old tokens */
+    uint64_t swept_ms;  /* monotonic: the last sweep of old tokens and instances */
     uint64_t probed_ms; /* monotonic: the last look whether the store can write */
     bool unwritable;    /* it could not, and that was told */
     bool closing;
@@ -312,6 +313,9 @@ static void control_ticked(struct timer *timer, void *user)
         control->swept_ms = clock_mono_ms();
         if (token_sweep(&control->registry, now, &why) != STATUS_OK) {
             log_event(&control->log, LOG_ERROR, "tokens.sweep-failed", LOG_FAILURE(&why));
+        }
+        if (instance_sweep(&control->registry, now, &why) != STATUS_OK) {
+            log_event(&control->log, LOG_ERROR, "instances.sweep-failed", LOG_FAILURE(&why));
         }
     }
     control_probe_store(control);

@@ -22,7 +22,8 @@ enum status attest_issued(struct registry *registry, const struct attest_proof *
 {
     struct attest_record record = {
         .attested = attested,
-        .certificate = {.serial = serial, .expires_at = expires_at}};
+        .certificate = {
+            .serial = serial, .issued_at = proof->now, .expires_at = expires_at}};
 
     if (proof->leaf != NULL) {
         record.certificate.used = bytes_of(proof->leaf->serial_hex);

@@ -16,6 +16,7 @@ enum instance_tag {
     INSTANCE_TAG_SINCE,
     INSTANCE_TAG_EXPIRES,
     INSTANCE_TAG_KEY, /* only while bound */
+    INSTANCE_TAG_ISSUED,
 };
 
 struct instance_key {
@@ -44,6 +45,7 @@ static enum status instance_write(struct store *store, const char *entry,
     if (instance->bound) {
         record_add(&record, INSTANCE_TAG_KEY, digest_bytes(&instance->key));
     }
+    record_add_number(&record, INSTANCE_TAG_ISSUED, instance->issued_at);
     return store_put(store, instance_key_of(&key, entry, instance->name), buffer_bytes(&record),
                      why);
 }
@@ -69,6 +71,8 @@ static enum status instance_read_field(const struct record_field *field, struct 
         memcpy(instance->key.at, field->content.at, DIGEST_LEN);
         instance->bound = true;
         return STATUS_OK;
+    case INSTANCE_TAG_ISSUED:
+        return record_number(field, &instance->issued_at, why);
     default:
         return STATUS_OK;
     }
@@ -92,17 +96,27 @@ static enum status instance_read(struct bytes record, struct instance *out, stru
     return STATUS_OK;
 }
 
-/* One walk over an entry's instances: who lives, who has ended, who has this serial number. */
+/*
+ * Does it count? A certificate of the future was issued by a clock that was ahead: its end is as wrong as
+ * its beginning, and who holds it cannot use it. A record of an older version does not say when.
+ */
+static bool instance_lives(const struct instance *instance, int64_t now)
+{
+    return instance->expires_at > now && (instance->issued_at <= INSTANCE_SKEW_S ||
+                                          instance->issued_at - INSTANCE_SKEW_S <= now);
+}
+
+/* One walk over an entry's instances: who lives, who does not, who has this serial number. */
 struct instance_walk {
     int64_t now;
-    struct bytes serial;                  /* looked for; may be empty */
-    const char *name;                     /* not counted among the others; may be NULL */
-    size_t num_others;                    /* living ones but `name` */
-    bool known;                           /* `name` is there */
-    bool found;                           /* `serial` is there */
-    struct instance instance;             /* the one found by serial or name */
-    char (*ended)[INSTANCE_NAME_MAX + 1]; /* owned; names of those that have ended */
-    size_t num_ended;
+    struct bytes serial;      /* looked for; may be empty */
+    const char *name;         /* not counted among the others; may be NULL */
+    size_t num_others;        /* living ones but `name` */
+    size_t num_idle;          /* the rest of them */
+    bool known;               /* `name` is there */
+    bool found;               /* `serial` is there */
+    struct instance instance; /* the one found by serial or name */
+    struct instance oldest;   /* of the idle ones, the first to end */
 };
 
 static enum status instance_look(void *user, struct bytes key, struct bytes value,
@@ -123,12 +137,13 @@ static enum status instance_look(void *user, struct bytes key, struct bytes valu
         walk->found = true;
         walk->instance = instance;
     }
-    if (instance.expires_at > walk->now) {
+    if (instance_lives(&instance, walk->now)) {
         walk->num_others++;
         return STATUS_OK;
     }
-    walk->ended = memory_grow(walk->ended, (walk->num_ended + 1) * sizeof *walk->ended);
-    memcpy(walk->ended[walk->num_ended++], instance.name, sizeof instance.name);
+    if (walk->num_idle++ == 0 || instance.expires_at < walk->oldest.expires_at) {
+        walk->oldest = instance;
+    }
     return STATUS_OK;
 }
 
@@ -140,45 +155,47 @@ static enum status instance_walk(struct store *store, const char *entry, struct 
     return store_list(store, instance_key_of(&key, entry, ""), instance_look, walk, why);
 }
 
-static void instance_walk_clear(struct instance_walk *walk)
+/*
+ * instance_sweep() forgets, when the clock has proved itself; until then who seems to have ended may live.
+ * So that a crowd of starts under such a clock does not fill the disk, one gives way for one.
+ */
+static enum status instance_make_room(struct store *store, const struct entry *entry,
+                                      const struct instance_walk *walk, struct failure *why)
 {
-    free(walk->ended);
-}
+    struct instance_key key;
 
-static enum status instance_forget_ended(struct store *store, const char *entry,
-                                         const struct instance_walk *walk, struct failure *why)
-{
-    for (size_t i = 0; i < walk->num_ended; i++) {
-        struct instance_key key;
-
-        TRY(store_remove(store, instance_key_of(&key, entry, walk->ended[i]), why));
+    if (walk->num_idle < INSTANCE_IDLE_MAX + (size_t)entry->max_instances) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    return store_remove(store, instance_key_of(&key, entry->name, walk->oldest.name), why);
 }
 
 enum status instance_begin(struct store *store, const struct entry *entry,
                            const struct instance_birth *birth, struct failure *why)
 {
-    CLEARED(instance_walk) walk = {.now = birth->now, .name = birth->name};
+    struct instance_walk walk = {.now = birth->now, .name = birth->name};
     struct instance instance = {.since = birth->now,
+                                .issued_at = birth->now,
                                 .expires_at = birth->now + INSTANCE_SIGNING_S,
                                 .bound = birth->key != NULL};
 
     TRY(instance_walk(store, entry->name, &walk, why));
-    TRY(instance_forget_ended(store, entry->name, &walk, why));
     if (entry->max_instances > 0 && walk.num_others >= entry->max_instances) {
         return fail(why, STATUS_DENIED, birth->limit_reason,
                     "entry %s is held by %zu instances, its limit; the next may begin when the "
                     "certificate of one has ended",
                     entry->name, walk.num_others);
     }
-    if (walk.known && walk.instance.expires_at > instance.expires_at) {
+    if (walk.known && instance_lives(&walk.instance, birth->now) &&
+        walk.instance.expires_at > instance.expires_at) {
         return STATUS_OK;
     }
     if (walk.known) {
+        walk.instance.issued_at = instance.issued_at;
         walk.instance.expires_at = instance.expires_at;
         return instance_write(store, entry->name, &walk.instance, why);
     }
+    TRY(instance_make_room(store, entry, &walk, why));
     if (birth->key != NULL) {
         instance.key = *birth->key;
     }
@@ -189,7 +206,7 @@ enum status instance_begin(struct store *store, const struct entry *entry,
 enum status instance_of_serial(struct store *store, const struct entry *entry, struct bytes serial,
                                struct instance *out_instance, struct failure *why)
 {
-    CLEARED(instance_walk) walk = {.now = INT64_MIN, .serial = serial};
+    struct instance_walk walk = {.now = INT64_MIN, .serial = serial};
 
     TRY(instance_walk(store, entry->name, &walk, why));
     if (!walk.found) {
@@ -240,26 +257,78 @@ enum status instance_issued(struct store *store, const char *entry_name, const c
         memcpy(instance.previous, instance.serial, sizeof instance.previous);
     }
     (void)snprintf(instance.serial, sizeof instance.serial, "%s", certificate->serial);
-    if (instance.expires_at < certificate->expires_at) {
-        instance.expires_at = certificate->expires_at;
-    }
+    /* Also where that is earlier: an end that a clock which was ahead has set would hold the place. */
+    instance.issued_at = certificate->issued_at;
+    instance.expires_at = certificate->expires_at;
     return instance_write(store, entry_name, &instance, why);
 }
 
 enum status instance_count(struct store *store, const char *entry_name, int64_t now,
                            size_t *out_count, struct failure *why)
 {
-    CLEARED(instance_walk) walk = {.now = now};
+    struct instance_walk walk = {.now = now};
 
     TRY(instance_walk(store, entry_name, &walk, why));
     *out_count = walk.num_others;
     return STATUS_OK;
 }
 
+/* --- forgetting --------------------------------------------------------------------------------- */
+
+/* Records that go: a list cannot change what it walks over. */
+struct instance_pick {
+    int64_t now;
+    struct instance_key *keys; /* owned */
+    size_t num_keys;
+};
+
+static void instance_pick_clear(struct instance_pick *pick)
+{
+    free(pick->keys);
+}
+
+static enum status instance_pick_one(void *user, struct bytes key, struct bytes value,
+                                     struct failure *why)
+{
+    struct instance_pick *pick = user;
+    struct instance instance;
+
+    TRY(instance_read(value, &instance, why));
+    if (instance.expires_at <= pick->now) {
+        pick->keys = memory_grow(pick->keys, (pick->num_keys + 1) * sizeof *pick->keys);
+        (void)snprintf(pick->keys[pick->num_keys++].text, sizeof pick->keys->text, "%.*s",
+                       (int)key.len, (const char *)key.at);
+    }
+    return STATUS_OK;
+}
+
+static enum status instance_forget(struct store *store, struct bytes prefix, int64_t now,
+                                   struct failure *why)
+{
+    CLEARED(instance_pick) pick = {.now = now};
+
+    TRY(store_list(store, prefix, instance_pick_one, &pick, why));
+    for (size_t i = 0; i < pick.num_keys; i++) {
+        TRY(store_remove(store, bytes_of(pick.keys[i].text), why));
+    }
+    return STATUS_OK;
+}
+
+static enum status instance_forget_ended(struct store *store, void *user, struct failure *why)
+{
+    const int64_t *now = user;
+
+    return instance_forget(store, bytes_of("instance/"), *now, why);
+}
+
+enum status instance_sweep(struct registry *registry, int64_t now, struct failure *why)
+{
+    return store_change(registry->store, instance_forget_ended, &now, why);
+}
+
 enum status instance_forget_all(struct store *store, const char *entry_name, struct failure *why)
 {
-    CLEARED(instance_walk) walk = {.now = INT64_MAX};
+    struct instance_key key;
 
-    TRY(instance_walk(store, entry_name, &walk, why));
-    return instance_forget_ended(store, entry_name, &walk, why);
+    return instance_forget(store, instance_key_of(&key, entry_name, ""), INT64_MAX, why);
 }

@@ -8,7 +8,11 @@
  * that is older than that is a copy, or the store was restored: it is taken for a new instance, and
  * that is told.
  *
- * Keys: "instance/ENTRY/NAME". All functions run within store_change().
+ * A clock that is ahead for a moment ends nobody for good: records of ended instances stay until
+ * instance_sweep(), which comes when the clock has proved itself, and what was issued in the future does
+ * not count.
+ *
+ * Keys: "instance/ENTRY/NAME". All functions but instance_sweep() run within store_change().
  */
 #ifndef SIGNET_CORE_CONTROL_REGISTRY_INSTANCE_H
 #define SIGNET_CORE_CONTROL_REGISTRY_INSTANCE_H
@@ -19,13 +23,16 @@
 #define INSTANCE_NAME_MAX 48
 #define INSTANCE_SERIAL_MAX 42 /* hex digits of a serial number */
 #define INSTANCE_SIGNING_S 60  /* from attestation to the certificate, at most */
+#define INSTANCE_SKEW_S 300    /* a certificate issued so far ahead of now still counts */
+#define INSTANCE_IDLE_MAX 256  /* records of an entry that do not count, besides its max_instances */
 
 struct instance {
     char name[INSTANCE_NAME_MAX + 1];
     char serial[INSTANCE_SERIAL_MAX + 1];   /* of the newest certificate; "" before the first */
     char previous[INSTANCE_SERIAL_MAX + 1]; /* of the one before */
     int64_t since;                          /* Unix s */
-    int64_t expires_at;                     /* Unix s */
+    int64_t issued_at;                      /* Unix s: the newest certificate; 0: not recorded */
+    int64_t expires_at;                     /* Unix s: its end */
     bool bound;        /* it began with a use of a token, and has not renewed since */
     struct digest key; /* that the use is bound to; only while `bound` */
 };
@@ -39,8 +46,8 @@ struct instance_birth {
 };
 
 /*
- * instance_begin makes room for an instance of this name, or finds it again; instances that have
- * ended are forgotten on the way. STATUS_DENIED `birth->limit_reason`.
+ * instance_begin makes room for an instance of this name, or finds it again. Past INSTANCE_IDLE_MAX the
+ * one that ended first is forgotten for it. STATUS_DENIED `birth->limit_reason`.
  */
 enum status instance_begin(struct store *store, const struct entry *entry,
                            const struct instance_birth *birth, struct failure *why) MUST_USE;
@@ -56,6 +63,7 @@ enum status instance_of_serial(struct store *store, const struct entry *entry, s
 struct instance_certificate {
     struct bytes used;  /* serial number of the leaf that was shown for it; empty with a token */
     const char *serial; /* of the new one */
+    int64_t issued_at;  /* Unix s */
     int64_t expires_at; /* Unix s */
 };
 
@@ -71,6 +79,12 @@ enum status instance_issued(struct store *store, const char *entry_name, const c
 /* instance_count counts an entry's living instances. */
 enum status instance_count(struct store *store, const char *entry_name, int64_t now,
                            size_t *out_count, struct failure *why) MUST_USE;
+
+/*
+ * instance_sweep forgets those that have ended at `now`, of all entries, in a transaction of its own. Only
+ * for a clock that has proved itself. STATUS_IO "store/…".
+ */
+enum status instance_sweep(struct registry *registry, int64_t now, struct failure *why) MUST_USE;
 
 /* instance_forget_all forgets all of an entry. */
 enum status instance_forget_all(struct store *store, const char *entry_name,

@@ -238,6 +238,33 @@ Test(attest, an_identity_is_held_by_no_more_instances_than_its_limit)
     place_clear(&place);
 }
 
+/* What a clock that is ahead for a moment calls ended lives on, and what it begins takes no place. */
+Test(attest, a_clock_that_was_ahead_costs_no_instance_its_place)
+{
+    const int64_t ahead = NOW + (int64_t)30 * 86400;
+    struct place place = {0};
+    struct attested first = {0};
+    struct attested other = {0};
+    struct failure why = {0};
+
+    place_make(&place);
+    place_add(&place, "web", 3);
+    cr_assert_eq(attest_join(&place, NOW, "a1", &first, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(attest_join(&place, NOW, "b1", &other, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(attest_join(&place, ahead, "c1", &other, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(attest_again(&place, NOW + 10, "a1", "a2", &other, &why), STATUS_OK, "%s: %s",
+                 why.reason, why.detail);
+    cr_assert_not(other.adopted, "it was forgotten");
+    cr_assert_str_eq(other.instance, first.instance);
+    cr_assert_eq(attest_again(&place, NOW + 10, "b1", "b2", &other, &why), STATUS_OK);
+    cr_assert_not(other.adopted, "it was forgotten");
+    cr_assert_eq(attest_join(&place, NOW + 20, "d1", &other, &why), STATUS_OK, "%s: %s", why.reason,
+                 why.detail);
+    cr_assert_eq(attest_join(&place, NOW + 20, "e1", &other, &why), STATUS_DENIED);
+    cr_assert_str_eq(why.reason, "bootstrap/instance-limit");
+    place_clear(&place);
+}
+
 Test(attest, a_lost_reply_costs_an_instance_nothing_and_a_copied_old_leaf_is_told)
 {
     struct place place = {0};
