@@ -53,24 +53,40 @@ enum status tokens_reply_parse(struct bytes body, struct secret *out_token, int6
     return STATUS_OK;
 }
 
-/* --until is a span from now on, or a date; a span goes as such, so that no clock but one counts. */
+/* A span from now on, or a date; a span goes as such, so that no clock but one counts. */
+static enum status tokens_put_until(struct json_writer *json, const char *until,
+                                    struct failure *why)
+{
+    uint64_t life_s = 0;
+    int64_t at_s = 0;
+
+    if (words_read_span_s(until, &life_s, NULL) == STATUS_OK) {
+        json_put_uint(json, "life_s", life_s);
+        return STATUS_OK;
+    }
+    if (words_read_date(until, &at_s, NULL) == STATUS_OK) {
+        json_put_int(json, "until", at_s);
+        return STATUS_OK;
+    }
+    return fail(why, STATUS_CONFIG, "token/until",
+                "--until must be a span from now on (30d, 12h) or a date with its time "
+                "(2027-06-30T00:00:00Z), not \"%s\"",
+                until);
+}
+
 static enum status tokens_put_end(struct json_writer *json, const struct tokens_new *wanted,
                                   struct failure *why)
 {
-    const char *span = wanted->ttl != NULL ? wanted->ttl : wanted->until;
     uint64_t life_s = 600;
-    int64_t until = 0;
 
     if (wanted->ttl != NULL && wanted->until != NULL) {
         return fail(why, STATUS_CONFIG, "token/life", "--ttl or --until, not both");
     }
-    if (wanted->until != NULL && strchr(wanted->until, ':') != NULL) {
-        TRY(words_read_date(wanted->until, &until, why));
-        json_put_int(json, "until", until);
-        return STATUS_OK;
+    if (wanted->until != NULL) {
+        return tokens_put_until(json, wanted->until, why);
     }
-    if (span != NULL) {
-        TRY(words_read_span_s(span, &life_s, why));
+    if (wanted->ttl != NULL) {
+        TRY(words_read_span_s(wanted->ttl, &life_s, why));
     }
     json_put_uint(json, "life_s", life_s);
     return STATUS_OK;

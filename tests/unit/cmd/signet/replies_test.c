@@ -485,8 +485,9 @@ Test(replies, a_token_is_asked_for_with_what_was_given_and_no_more)
         {{.entry = "web", .from = "10.9.8.7/8,fd00::/16,::1"},
          "{\"entry\":\"web\",\"life_s\":600,\"from\":[\"10.0.0.0/8\",\"fd00::/16\",\"::1\"]}"},
         {{.entry = "web", .ttl = "1h", .until = "1h"}, "token/life"},
-        {{.entry = "web", .until = "2023-11-14"}, "words/span"},
-        {{.entry = "web", .until = "2023-11-14T22:13"}, "words/date"},
+        {{.entry = "web", .until = "2023-11-14"}, "token/until"},
+        {{.entry = "web", .until = "2023-11-14T22:13"}, "token/until"},
+        {{.entry = "web", .ttl = "2023-11-14T22:13:20Z"}, "words/span"},
         {{.entry = "web", .uses = "0"}, "token/uses"},
         {{.entry = "web", .uses = "10001"}, "token/uses"},
         {{.entry = "web", .uses = "many"}, "token/uses"},
@@ -504,6 +505,25 @@ Test(replies, a_token_is_asked_for_with_what_was_given_and_no_more)
         } else {
             cr_assert_str_eq(why.reason, cases[i].body, "%s", why.detail);
         }
+    }
+}
+
+Test(replies, a_refused_until_shows_the_forms_that_it_takes)
+{
+    static const char *const wrong[] = {"2027-06-30", "2027-06-30T00:00", "soon", ""};
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const struct tokens_new wanted = {.entry = "web", .until = wrong[i]};
+        CLEARED(buffer) body = {.max = 1000};
+        struct failure why = {0};
+        char said[160];
+
+        (void)snprintf(said, sizeof said,
+                       "--until must be a span from now on (30d, 12h) or a date with its time "
+                       "(2027-06-30T00:00:00Z), not \"%s\"",
+                       wrong[i]);
+        cr_assert_eq(tokens_question(&wanted, &body, &why), STATUS_CONFIG);
+        cr_assert_str_eq(why.detail, said);
     }
 }
 
