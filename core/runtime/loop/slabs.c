@@ -240,7 +240,24 @@ static void slabs_call_waiting(struct slabs *slabs)
         struct slab_holder *holder = slabs_first(&slabs->waiting);
 
         list_remove(&holder->link);
-        holder->called(holder, false);
+        holder->called(holder, SLAB_RESUME);
+    }
+}
+
+static void slabs_save(struct slabs *slabs)
+{
+    unsigned count = 0;
+
+    if (memory_ledger_level() == MEMORY_PLENTY) {
+        return;
+    }
+    LIST_EACH(&slabs->stalled, link) {
+        struct slab_holder *holder = LIST_OF(link, struct slab_holder, link);
+
+        if (!holder->saves && ++count <= SLABS_CALL_AT_ONCE) {
+            holder->saves = true;
+            holder->called(holder, SLAB_SAVE);
+        }
     }
 }
 
@@ -271,13 +288,14 @@ static void slabs_end_stalled(struct slabs *slabs)
             return;
         }
         list_remove(&oldest->link);
-        oldest->called(oldest, true);
+        oldest->called(oldest, SLAB_END);
     }
 }
 
 void slabs_sweep(struct slabs *slabs)
 {
     slabs_end_stalled(slabs);
+    slabs_save(slabs);
     slabs_call_waiting(slabs);
     if (list_is_empty(&slabs->stalled) && list_is_empty(&slabs->waiting)) {
         /* Who was called may have ended one that stalled; the next look is only when somebody joins. */

@@ -22,8 +22,11 @@
 #define SLABS_RECORD ((size_t)16 * 1024)
 #define SLABS_ROOM (SLABS_RECORD + 496)
 
-/* The most that one direction of one connection holds. */
-#define SLABS_MOST 4u
+/*
+ * The most that one direction of one connection keeps: with the part of a record that the TLS library may
+ * hold beside it, 64 KiB.
+ */
+#define SLABS_MOST 3u
 
 /* How long over the budget, and how long stalled, before somebody must end. */
 #define SLABS_PATIENCE_MS 30000u
@@ -42,11 +45,19 @@ struct slab_chain {
     size_t len; /* bytes that wait */
 };
 
+/* Why a holder is called. */
+enum slab_call {
+    SLAB_RESUME, /* memory may be had again */
+    SLAB_SAVE,   /* memory is scarce: what the system holds for it should be little, too */
+    SLAB_END,    /* it has stalled longest, and must go */
+};
+
 /* One direction that waits for memory, or that is stalled; never both. Embedded in its owner. */
 struct slab_holder {
     struct list_link link;
     uint64_t since_ms; /* monotonic; when it stalled, or last moved a record on */
-    void (*called)(struct slab_holder *holder, bool end);
+    void (*called)(struct slab_holder *holder, enum slab_call why);
+    bool saves; /* was told SLAB_SAVE */
 };
 
 struct slabs {
@@ -74,9 +85,9 @@ void slabs_clear(struct slabs *slabs);
 unsigned slabs_reserve(struct slabs *slabs, bool holds);
 
 /*
- * slabs_wait has `holder` called (end: false) when memory may be had again, once; slabs_stall puts it
- * among the stalled, or to their end when it moved on: it is called (end: true) when it must go.
- * slabs_leave takes it out of either list; fine in none.
+ * slabs_wait has `holder` called when memory may be had again (SLAB_RESUME), once; slabs_stall puts it
+ * among the stalled, or to their end when it moved on: it is called above half of the budget (SLAB_SAVE),
+ * once, and when it must go (SLAB_END). slabs_leave takes it out of either list; fine in none.
  */
 void slabs_wait(struct slabs *slabs, struct slab_holder *holder);
 void slabs_stall(struct slabs *slabs, struct slab_holder *holder);

@@ -3,6 +3,9 @@
 
 #include "core/runtime/telemetry/metrics.h"
 
+/* Moved in one turn of the loop, so that one fast flow cannot keep the others waiting. */
+enum { RELAY_CHUNKS_AT_ONCE = 2 };
+
 /* ---- what one way keeps ---- */
 
 static bool relay_is_stalled(const struct relay_way *way)
@@ -79,10 +82,6 @@ static void relay_note_stall(struct relay *relay, struct relay_way *way)
         way->stalled = true;
         way->marked = way->bytes;
         slabs_stall(&relay->worker->slabs, &way->holder);
-        if (memory_ledger_level() != MEMORY_PLENTY) {
-            stream_pinch(way->from);
-            stream_pinch(way->to);
-        }
     }
 }
 
@@ -146,7 +145,7 @@ static enum status relay_move(struct relay *relay, struct relay_way *way, bool t
         return STATUS_WAIT;
     }
     /* A stream that gave less than it could has nothing left: no need to ask it again. */
-    return way->to->owes == 0 && (got == room || way->from->holds) ? STATUS_OK : STATUS_WAIT;
+    return way->to->owes == 0 && (way->from->full || way->from->holds) ? STATUS_OK : STATUS_WAIT;
 }
 
 /*
@@ -183,8 +182,10 @@ static enum status relay_move_all(struct relay *relay, struct relay_way *way, bo
                                   bool *out_theirs, struct failure *why)
 {
     enum status status;
+    int chunks = 0;
 
     do {
+        way->from->full = false;
         status = relay_move(relay, way, told, out_theirs, why);
         if (status != STATUS_OK && status != STATUS_WAIT && !*out_theirs &&
             relay_may_end(relay, way)) {
@@ -192,14 +193,13 @@ static enum status relay_move_all(struct relay *relay, struct relay_way *way, bo
             return STATUS_OK;
         }
         TRY(status);
-    } while (!way->from_ended && way->from->holds);
+        chunks++;
+    } while (!way->from_ended &&
+             (way->from->holds || (way->from->full && chunks < RELAY_CHUNKS_AT_ONCE)));
     return STATUS_OK;
 }
 
-/*
- * Moves one chunk of one way on. STATUS_OK or STATUS_WAIT: the relay goes on. A second chunk waits for
- * the next round of the loop, so that one fast flow cannot keep the others waiting.
- */
+/* Moves one way on. STATUS_OK or STATUS_WAIT: the relay goes on. */
 static enum status relay_pump(struct relay *relay, struct relay_way *way, bool event,
                               bool *out_theirs, struct failure *why)
 {
@@ -301,14 +301,18 @@ static void relay_b_ready(void *user, unsigned events)
 
 /* ---- what the worker tells ---- */
 
-/* Memory may be had again, or (`end`) this way has stalled longest and the process needs what it keeps. */
-static void relay_called(struct relay *relay, unsigned way, bool end)
+static void relay_called(struct relay *relay, unsigned way, enum slab_call call)
 {
     const struct relay_way *own = &relay->way[way];
     struct failure why = {0};
 
-    if (!end) {
+    if (call == SLAB_RESUME) {
         relay_run(relay, 1u << way, 0);
+        return;
+    }
+    if (call == SLAB_SAVE) {
+        stream_pinch(own->from);
+        stream_pinch(own->to);
         return;
     }
     (void)fail(&why, STATUS_LIMIT, "limit/memory",
@@ -318,14 +322,14 @@ static void relay_called(struct relay *relay, unsigned way, bool end)
     relay_fail(relay, way, true, STATUS_LIMIT, &why);
 }
 
-static void relay_a_called(struct slab_holder *holder, bool end)
+static void relay_a_called(struct slab_holder *holder, enum slab_call call)
 {
-    relay_called(LIST_OF(holder, struct relay, way[0].holder), 0, end);
+    relay_called(LIST_OF(holder, struct relay, way[0].holder), 0, call);
 }
 
-static void relay_b_called(struct slab_holder *holder, bool end)
+static void relay_b_called(struct slab_holder *holder, enum slab_call call)
 {
-    relay_called(LIST_OF(holder, struct relay, way[1].holder), 1, end);
+    relay_called(LIST_OF(holder, struct relay, way[1].holder), 1, call);
 }
 
 /*

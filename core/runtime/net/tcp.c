@@ -20,10 +20,11 @@
 enum { TCP_KEEPALIVE_IDLE_S = 60, TCP_KEEPALIVE_STEP_S = 10, TCP_KEEPALIVE_PROBES = 6 };
 
 /*
- * What the system may hold unsent for one socket; and, once memory is scarce and the socket stalls,
- * hold at all (it doubles that for its own overhead). Otherwise its buffers grow with the path as ever.
+ * What the system holds for one socket (it doubles buffers for its own overhead). Unsent bytes are
+ * bounded everywhere. Between processes of one machine the buffers are fixed: there is no path to fill.
+ * Towards the network they grow with the path as ever, until memory is scarce and the socket stalls.
  */
-enum { TCP_UNSENT_MOST = 256 * 1024, TCP_PINCHED = 32 * 1024 };
+enum { TCP_UNSENT_MOST = 64 * 1024, TCP_LOCAL = 128 * 1024, TCP_PINCHED = 32 * 1024 };
 
 /* Unanswered probes of a zero window before it counts as silence: one may just be on its way. */
 enum { TCP_PROBES_UNANSWERED = 2 };
@@ -34,7 +35,6 @@ struct tcp {
     int fd;
     unsigned events;          /* what the poll handle waits for now */
     int broken;               /* errno that polling reported, or 0 */
-    bool pinched;
     struct slab_chain unread; /* empty nearly always */
 };
 
@@ -91,6 +91,7 @@ static enum status tcp_read(struct stream *stream, uint8_t *into, size_t room, s
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         *out_len = (size_t)got;
+        stream->full = (size_t)got == room;
         return STATUS_OK;
     }
     if (got == 0) {
@@ -253,16 +254,15 @@ static bool tcp_silence(struct stream *stream, uint64_t *out_ms)
     return true;
 }
 
+static void tcp_set_buffers(int fd, int most)
+{
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
+}
+
 static void tcp_pinch(struct stream *stream)
 {
-    struct tcp *tcp = tcp_of(stream);
-    int most = TCP_PINCHED;
-
-    if (!tcp->pinched) {
-        tcp->pinched = true;
-        (void)setsockopt(tcp->fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
-        (void)setsockopt(tcp->fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
-    }
+    tcp_set_buffers(tcp_of(stream)->fd, TCP_PINCHED);
 }
 
 static const struct stream_ops tcp_ops = {
@@ -301,6 +301,7 @@ static void tcp_set_options(int fd)
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     if (tcp_is_local(fd)) {
+        tcp_set_buffers(fd, TCP_LOCAL);
         return;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);

@@ -12,8 +12,9 @@
 
 /*
  * tcp_start makes a stream of the connected (or connecting), non-blocking socket `fd`, which it takes
- * over. Where that is TCP it turns Nagle's delay off, bounds what the system holds unsent, and turns
- * keepalive on unless the other end is a process of this machine. The worker's thread.
+ * over. Where that is TCP it turns Nagle's delay off and bounds what the system holds unsent. Where the
+ * other end is a process of this machine the system's buffers are bounded, too; else keepalive is
+ * turned on. The worker's thread.
  */
 struct stream *tcp_start(struct worker *worker, int fd);
 

@@ -44,19 +44,20 @@ static void slabs_test_close(struct slabs_test_rig *rig)
 /* Somebody who stands in a list, and how often he was called. */
 struct slabs_test_holder {
     struct slab_holder holder;
-    int ended, resumed;
+    int ended, resumed, saved;
     struct slab_chain chain;
     struct slabs *slabs;
     bool again; /* waits anew each time */
 };
 
-static void slabs_test_called(struct slab_holder *holder, bool end)
+static void slabs_test_called(struct slab_holder *holder, enum slab_call call)
 {
     struct slabs_test_holder *own = LIST_OF(holder, struct slabs_test_holder, holder);
 
-    own->ended += end;
-    own->resumed += !end;
-    if (end) {
+    own->ended += call == SLAB_END;
+    own->resumed += call == SLAB_RESUME;
+    own->saved += call == SLAB_SAVE;
+    if (call == SLAB_END) {
         slab_chain_clear(&own->chain, own->slabs);
     } else if (own->again) {
         slabs_wait(own->slabs, holder);
@@ -111,11 +112,11 @@ Test(slabs, bytes_come_out_in_order_in_any_pieces)
     slabs_test_close(&rig);
 }
 
-Test(slabs, what_is_lent_is_in_the_ledger_and_four_records_sealed_fit_into_four_slabs)
+Test(slabs, what_is_lent_is_in_the_ledger_and_a_record_sealed_fits_into_a_slab)
 {
     struct slabs_test_rig rig;
     struct slab_chain chain = {0};
-    static uint8_t sealed[4 * (SLABS_RECORD + 22)];
+    static uint8_t sealed[SLABS_MOST * (SLABS_RECORD + 22)];
 
     slabs_test_open(&rig);
     cr_assert(slab_chain_add(&chain, rig.slabs, bytes_make(sealed, sizeof sealed)));
@@ -207,6 +208,9 @@ Test(slabs, over_the_budget_for_long_the_longest_stalled_of_all_workers_ends_unt
         ended += held[i].ended;
     }
     cr_assert_eq(ended, 0, "nobody before the time");
+    for (int i = 0; i < 5; i++) {
+        cr_assert_eq(held[i].saved, 1, "asked once to save what the system holds");
+    }
     slabs_test_now_ms += 2000;
     slabs_sweep(rigs[0].slabs);
     cr_assert(held[2].ended == 0 && held[4].ended == 0, "another worker's has stalled longer");
@@ -229,10 +233,10 @@ Test(slabs, over_the_budget_for_long_the_longest_stalled_of_all_workers_ends_unt
 static struct slabs_test_holder slabs_test_other;
 
 /* One direction is called, and its connection ends: the other direction, which stalled, goes with it. */
-static void slabs_test_ends_the_other(struct slab_holder *holder, bool end)
+static void slabs_test_ends_the_other(struct slab_holder *holder, enum slab_call call)
 {
     (void)holder;
-    (void)end;
+    (void)call;
     slabs_leave(&slabs_test_other.holder);
     slab_chain_clear(&slabs_test_other.chain, slabs_test_other.slabs);
 }

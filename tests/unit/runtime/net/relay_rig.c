@@ -179,36 +179,45 @@ void relay_rig_end(struct relay_rig *rig)
 
 /* ---- real sockets ---- */
 
-void relay_rig_sockets(int out_fds[2], uint32_t seed)
+static void relay_rig_make_small(int fd, uint32_t seed)
+{
+    int small = (int)(4096 + seed * 7919 % 60000);
+
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+}
+
+void relay_rig_sockets(struct relay_rig *rig, uint32_t seed, int out_fds[2],
+                       struct stream *out_ends[2])
 {
     struct ip ip = ip_of_v4((const uint8_t[]){127, 0, 0, 1});
     struct address at = address_of_ip(&ip, 0);
     int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int small = (int)(4096 + seed * 7919 % 60000);
 
     cr_assert(bind(listening, &at.at.any, at.len) == 0 && listen(listening, 1) == 0);
     at = address_local(listening);
     out_fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)setsockopt(listening, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    (void)setsockopt(out_fds[0], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    (void)setsockopt(out_fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    relay_rig_make_small(listening, seed); /* before the first window is told */
+    relay_rig_make_small(out_fds[0], seed);
     cr_assert_eq(connect(out_fds[0], &at.at.any, at.len), 0);
     out_fds[1] = accept(listening, NULL, NULL);
     cr_assert_geq(out_fds[1], 0);
-    (void)setsockopt(out_fds[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     (void)close(listening);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(fcntl(out_fds[i], F_SETFL, O_NONBLOCK), 0);
+        out_ends[i] = tcp_start(&rig->worker, out_fds[i]);
+        relay_rig_make_small(out_fds[i], seed); /* the stream has its own idea of that */
     }
 }
 
 static void relay_rig_tcp_make(struct relay_rig *rig, unsigned side, uint32_t seed)
 {
+    struct stream *ends[2];
     int fds[2];
 
-    relay_rig_sockets(fds, seed);
-    rig->inner[side] = tcp_start(&rig->worker, fds[0]);
-    rig->far[side].stream = tcp_start(&rig->worker, fds[1]);
+    relay_rig_sockets(rig, seed, fds, ends);
+    rig->inner[side] = ends[0];
+    rig->far[side].stream = ends[1];
     rig->far[side].fd = fds[1];
 }
 

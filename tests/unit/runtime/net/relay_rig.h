@@ -70,7 +70,8 @@ void relay_rig_end(struct relay_rig *rig);
 /* The kind of real sockets on loopback. */
 extern const struct relay_rig_kind relay_rig_tcp;
 
-/* relay_rig_sockets connects two sockets on loopback with small buffers: [0] ours, [1] the far end's. */
-void relay_rig_sockets(int out_fds[2], uint32_t seed);
+/* relay_rig_sockets connects two on loopback with small buffers, as streams: [0] ours, [1] the far end's. */
+void relay_rig_sockets(struct relay_rig *rig, uint32_t seed, int out_fds[2],
+                       struct stream *out_ends[2]);
 
 #endif

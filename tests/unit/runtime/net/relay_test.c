@@ -67,9 +67,9 @@ Test(relay, an_urgent_byte_hides_no_reset)
     relay_rules_an_urgent_byte_hides_no_reset(&relay_rig_tcp);
 }
 
-Test(relay, a_reader_who_stops_costs_four_records_at_most)
+Test(relay, a_reader_who_stops_costs_64_KiB_at_most)
 {
-    relay_of_each_kind(relay_rules_a_stopped_reader_costs_four_records);
+    relay_of_each_kind(relay_rules_a_stopped_reader_costs_64_KiB);
 }
 
 Test(relay, above_half_of_the_budget_a_stalled_direction_holds_one_record)

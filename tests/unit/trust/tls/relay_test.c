@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "core/runtime/base/memory.h"
-#include "core/runtime/net/tcp.h"
 #include "core/trust/tls/slot.h"
 #include "core/trust/tls/tls_stream.h"
 #include "tests/support/suite.h"
@@ -64,6 +63,7 @@ static void relay_tls_identity(struct relay_tls_user *user)
 static void relay_tls_make(struct relay_rig *rig, unsigned side, uint32_t seed)
 {
     struct relay_tls_user *user;
+    struct stream *below[2];
     int fds[2];
 
     if (side == RELAY_TLS_APP) {
@@ -72,12 +72,12 @@ static void relay_tls_make(struct relay_rig *rig, unsigned side, uint32_t seed)
     }
     rig->user = user = memory_make(sizeof *user);
     relay_tls_identity(user);
-    relay_rig_sockets(fds, seed);
+    relay_rig_sockets(rig, seed, fds, below);
     rig->far[side].fd = fds[1];
     for (unsigned i = 0; i < 2; i++) {
         user->ends[i] =
             tls_stream_start(&rig->worker, &user->slot, i == 0 ? TLS_SERVER : TLS_CLIENT,
-                             tcp_start(&rig->worker, fds[i]), NULL);
+                             below[i], NULL);
         stream_own(user->ends[i], i == 0 ? relay_tls_ours : relay_tls_theirs, user);
     }
     relay_tls_shake(user, 1);
@@ -122,9 +122,9 @@ Test(relay_tls, an_urgent_byte_hides_no_reset)
     relay_rules_an_urgent_byte_hides_no_reset(&relay_tls);
 }
 
-Test(relay_tls, a_reader_who_stops_costs_four_records_at_most)
+Test(relay_tls, a_reader_who_stops_costs_64_KiB_at_most)
 {
-    relay_rules_a_stopped_reader_costs_four_records(&relay_tls);
+    relay_rules_a_stopped_reader_costs_64_KiB(&relay_tls);
 }
 
 Test(relay_tls, above_half_of_the_budget_a_stalled_direction_holds_one_record)
