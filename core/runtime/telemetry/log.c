@@ -333,16 +333,40 @@ static void log_count_lost(uint64_t lines)
     metrics_add(0, METRIC_LOG_LOST, LABEL_NONE, LABEL_NONE, lines);
 }
 
-static size_t log_note_lost(uint64_t lines, char *out)
+/* Nobody read, or the system did not write: who reads the line is sent to the right one. */
+static void log_say_loss(const struct writer_loss *loss, char *out, size_t room)
+{
+    char text[96];
+    const char *cause = loss->os_error == 0 ? "no reason given"
+                                            : strerror_r(loss->os_error, text, sizeof text);
+
+    if (loss->refused == 0) {
+        (void)snprintf(out, room, "nobody read the log for a while, and these lines did not fit");
+    } else if (loss->unread == 0) {
+        (void)snprintf(out, room, "the system did not write these lines: %s", cause);
+    } else {
+        (void)snprintf(out, room,
+                       "nobody read the log for a while, and %llu lines did not fit; the system "
+                       "did not write %llu: %s",
+                       (unsigned long long)loss->unread, (unsigned long long)loss->refused, cause);
+    }
+}
+
+static size_t log_note_lost(const struct writer_loss *loss, char *out)
 {
     struct log_line line;
     struct log log;
+    char detail[256];
 
     log_init(&log, "log");
     log_line_start(&line);
     log_line_begin(&line, &log, LOG_WARN, "log.lost");
-    log_line_number(&line, "lines", (int64_t)lines);
-    log_line_text(&line, "detail", "nobody read the log for a while, and these lines did not fit");
+    log_line_number(&line, "lines", (int64_t)(loss->unread + loss->refused));
+    log_say_loss(loss, detail, sizeof detail);
+    log_line_text(&line, "detail", detail);
+    if (loss->refused > 0 && loss->os_error != 0) {
+        log_line_number(&line, "os_error", loss->os_error);
+    }
     log_line_end(&line);
     memcpy(out, line.text, line.len);
     return line.len;

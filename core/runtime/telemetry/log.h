@@ -165,7 +165,7 @@ void log_set_output(int descriptor);
 /*
  * log_start_writer has all further lines written by a thread of their own, in order: a reader who
  * does not read, or a disk that hangs, then costs lines and no time; when he reads again, a line
- * "log.lost" says how many. A child of fork() writes by itself; abort() waits a moment for the lines
+ * "log.lost" says how many, and why. A child of fork() writes by itself; abort() waits a moment for the lines
  * before it. For a program that serves: once, when the output is set and before other threads log.
  *
  * log_stop_writer writes what is left, for at most `limit_ms`. When no other thread logs.

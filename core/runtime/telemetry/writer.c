@@ -37,7 +37,7 @@ struct writer {
     /* The thread's own. */
     pthread_t thread;
     struct buffer taken;
-    uint64_t unsaid; /* lines lost, of which no line has told */
+    struct writer_loss unsaid; /* of which no line has told */
     int descriptor;
     bool is_file; /* a regular file: no other process's lines come between two pieces */
     bool torn;    /* the last bytes written end no line */
@@ -101,7 +101,7 @@ static bool writer_may_again(const struct writer *writer)
            ((errno == EAGAIN || errno == EWOULDBLOCK) && (poll(&asked, 1, -1) == 1));
 }
 
-/* Writes all; false when the system refuses, with what it did not take in *out_left. */
+/* Writes all; false when the system refuses, with what it did not take in *out_left and why in errno. */
 static bool writer_put(struct writer *writer, struct bytes lines, struct bytes *out_left)
 {
     struct bytes newline = bytes_of("\n");
@@ -117,7 +117,10 @@ static bool writer_put(struct writer *writer, struct bytes lines, struct bytes *
         if (wrote > 0) {
             writer->torn = out_left->at[wrote - 1] != '\n';
             *out_left = bytes_skip(*out_left, (size_t)wrote);
-        } else if (wrote == 0 || !writer_may_again(writer)) {
+        } else if (wrote == 0) {
+            errno = 0;
+            return false;
+        } else if (!writer_may_again(writer)) {
             return false;
         }
     }
@@ -140,10 +143,11 @@ static void writer_say_lost(struct writer *writer)
     char line[WRITER_LINE_MAX];
     struct bytes left;
 
-    if (writer->unsaid > 0 &&
+    if (writer->unsaid.unread + writer->unsaid.refused > 0 &&
         (writer->options.note == NULL ||
-         writer_put(writer, bytes_make(line, writer->options.note(writer->unsaid, line)), &left))) {
-        writer->unsaid = 0;
+         writer_put(writer, bytes_make(line, writer->options.note(&writer->unsaid, line)),
+                    &left))) {
+        writer->unsaid = (struct writer_loss){0};
     }
 }
 
@@ -154,14 +158,16 @@ static void writer_work(struct writer *writer, uint64_t lost)
 
     writer_say_lost(writer);
     if (!writer_put(writer, buffer_bytes(&writer->taken), &left)) {
-        uint64_t lines = writer_count_lines(left);
+        uint64_t lines;
 
-        writer->unsaid += lines;
+        writer->unsaid.os_error = errno;
+        lines = writer_count_lines(left);
+        writer->unsaid.refused += lines;
         if (writer->options.lost != NULL) {
             writer->options.lost(lines);
         }
     }
-    writer->unsaid += lost;
+    writer->unsaid.unread += lost;
     writer_say_lost(writer);
 }
 

@@ -24,14 +24,21 @@
 
 #define WRITER_LINE_MAX 8192 /* bytes of a line, also of one that `note` makes */
 
+/* Lines that are missing. */
+struct writer_loss {
+    uint64_t unread;  /* found no room: nobody took the lines before them in time */
+    uint64_t refused; /* the system would not write them */
+    int os_error;     /* of the latest of those; 0: it did not say why */
+};
+
 struct writer_options {
     size_t room;                 /* bytes that may wait */
     void (*lost)(uint64_t lines); /* counts lines that were given up; any thread; may be NULL */
     /*
-     * Makes the line that says that `lines` are missing before it, in `out` of WRITER_LINE_MAX bytes,
-     * and gives its length. On the writer's thread. May be NULL: no line says so.
+     * Makes the line that says what is missing before it, in `out` of WRITER_LINE_MAX bytes, and gives
+     * its length. On the writer's thread. May be NULL: no line says so.
      */
-    size_t (*note)(uint64_t lines, char *out);
+    size_t (*note)(const struct writer_loss *loss, char *out);
 };
 
 struct writer;

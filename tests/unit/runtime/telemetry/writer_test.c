@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/runtime/telemetry/writer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,9 +31,14 @@ static void writer_test_count(uint64_t lines)
     atomic_fetch_add(&writer_test_lost, lines);
 }
 
-static size_t writer_test_note(uint64_t lines, char *out)
+static size_t writer_test_note(const struct writer_loss *loss, char *out)
 {
-    return (size_t)snprintf(out, WRITER_LINE_MAX, "lost %llu\n", (unsigned long long)lines);
+    if (loss->refused > 0) {
+        return (size_t)snprintf(out, WRITER_LINE_MAX, "lost %llu, refused %llu: %d\n",
+                                (unsigned long long)loss->unread, (unsigned long long)loss->refused,
+                                loss->os_error);
+    }
+    return (size_t)snprintf(out, WRITER_LINE_MAX, "lost %llu\n", (unsigned long long)loss->unread);
 }
 
 static const struct writer_options writer_test_options = {
@@ -229,6 +235,40 @@ Test(writer, a_full_disk_costs_lines_that_are_counted_and_no_time)
     writer_close(&writer, WRITER_TEST_LIMIT_MS);
 }
 
+/* What stood still before it refused: the line behind the gap tells the two apart. */
+Test(writer, what_the_system_refused_is_told_from_what_nobody_read)
+{
+    CLEARED(buffer) text = {0};
+    struct writer *writer;
+    char expected[64];
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    int descriptor = dup(full);
+    char path[64];
+    int file;
+
+    cr_assert(full >= 0 && descriptor >= 0);
+    writer = writer_start(descriptor, &writer_test_options);
+    cr_assert(writer_add(writer, bytes_of("one\ntwo\n")));
+    cr_assert(writer_flush(writer, WRITER_TEST_LIMIT_MS));
+    writer_lose(writer, 3);
+    cr_assert(writer_flush(writer, WRITER_TEST_LIMIT_MS));
+    writer_test_path(path);
+    file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    cr_assert_eq(dup2(file, descriptor), descriptor); /* the disk has room again */
+    while (!writer_add(writer, bytes_of("three\n"))) {
+        (void)writer_flush(writer, WRITER_TEST_LIMIT_MS); /* until it has come to the gap */
+    }
+    writer_close(&writer, WRITER_TEST_LIMIT_MS);
+    writer_test_read(path, &text);
+    (void)snprintf(expected, sizeof expected, "lost 3, refused 2: %d\nthree\n", ENOSPC);
+    cr_assert(bytes_equal_text(buffer_bytes(&text), expected), "%.*s", (int)text.len,
+              (const char *)text.at);
+    (void)unlink(path);
+    (void)close(file);
+    (void)close(full);
+    (void)close(descriptor);
+}
+
 Test(writer, an_end_waits_for_a_reader_who_does_not_read_no_longer_than_it_was_told)
 {
     struct writer *writer;
@@ -303,6 +343,8 @@ Test(writer, I13_a_log_that_nobody_reads_stops_nobody_and_says_later_what_is_mis
     } while (said < lost || there < 10000 - lost);
     cr_assert(said == lost && there == 10000 - lost, "%d lost, %d said so, %d there", (int)lost,
               (int)said, (int)there);
+    cr_assert_not_null(memmem(text.at, text.len, "nobody read the log", 19));
+    cr_assert_null(memmem(text.at, text.len, "did not write", 13));
     writer_test_say(&log, 77777);
     buffer_clear(&text);
     writer_test_drain(ends[0], "77777", &text);
@@ -310,6 +352,43 @@ Test(writer, I13_a_log_that_nobody_reads_stops_nobody_and_says_later_what_is_mis
     log_set_output(STDERR_FILENO);
     (void)close(ends[0]);
     (void)close(ends[1]);
+    metrics_clear();
+}
+
+Test(writer, a_log_whose_disk_was_full_says_so)
+{
+    static const char said[] = "\"lines\":2,\"detail\":\"the system did not write these lines: "
+                               "No space left on device\",\"os_error\":28}";
+    const struct timespec moment = {.tv_nsec = 1000000};
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    int descriptor = dup(full);
+    CLEARED(buffer) text = {0};
+    struct log log;
+    char path[64];
+    int file;
+
+    cr_assert(full >= 0 && descriptor >= 0);
+    log_init(&log, "test");
+    log_set_output(descriptor);
+    log_start_writer();
+    writer_test_say(&log, 1);
+    writer_test_say(&log, 2);
+    while (metrics_read(METRIC_LOG_LOST, LABEL_NONE, LABEL_NONE) < 2) {
+        (void)nanosleep(&moment, NULL);
+    }
+    writer_test_path(path);
+    file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    cr_assert_eq(dup2(file, descriptor), descriptor);
+    writer_test_say(&log, 3);
+    log_stop_writer(WRITER_TEST_LIMIT_MS);
+    log_set_output(STDERR_FILENO);
+    writer_test_read(path, &text);
+    cr_assert_not_null(memmem(text.at, text.len, said, strlen(said)), "%.*s", (int)text.len,
+                       (const char *)text.at);
+    (void)unlink(path);
+    (void)close(file);
+    (void)close(full);
+    (void)close(descriptor);
     metrics_clear();
 }
 
