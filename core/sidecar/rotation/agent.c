@@ -134,11 +134,15 @@ static void agent_plan_renewal(struct agent *agent, struct schedule_now now)
     agent->next_attempt_boot_ms = at > agent->earliest_boot_ms ? at : agent->earliest_boot_ms;
 }
 
-/* Would another token help? Only then is its file looked at. */
+/*
+ * Would another token help? Only then is its file looked at. To a leaf that is shown in vain it is the cure also
+ * where it works still: its entry may be gone, and a token is made for the one that came after it.
+ */
 static bool agent_wants_token(const struct agent *agent, struct schedule_now now)
 {
     return agent->backoff.failures > 0 &&
-           (agent->refused || leaf_judge(&agent->leaf, now) != LEAF_WORKS);
+           (agent->refused || agent->attempt.code == RPC_PERMISSION_DENIED ||
+            leaf_judge(&agent->leaf, now) != LEAF_WORKS);
 }
 
 static void agent_look_at_token(struct agent *agent, struct schedule_now now)

@@ -54,6 +54,10 @@ static void agent_say_more(const struct agent *agent, const char *reason, bool a
         (void)!buffer_add_format(out, "; a new one in %.100s is tried at once",
                                  agent->bootstrap.token_file);
     }
+    if (answered && strcmp(reason, "renew/no-entry") == 0 && agent->bootstrap.token_file != NULL) {
+        (void)!buffer_add_format(out, "; a token of its successor in %.100s is tried at once",
+                                 agent->bootstrap.token_file);
+    }
 }
 
 static void agent_say_refused(struct agent *agent, const struct rpc_event *end)

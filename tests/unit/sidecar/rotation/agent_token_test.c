@@ -239,6 +239,35 @@ Test(agent_token, a_changed_file_that_is_wrong_too_is_tried_once)
     control_rig_close(&rig);
 }
 
+/* The entry was removed, and made again: its new token need not wait until a renewal finds that out. */
+Test(agent_token, a_changed_token_file_is_tried_at_once_where_a_leaf_that_works_has_no_entry)
+{
+    struct control_rig rig;
+
+    control_rig_open(&rig);
+    rig.life_s = 86400;
+    control_rig_start(&rig, NULL);
+    control_rig_attempt(&rig);
+    cr_assert_eq(rig.issued, 1);
+    rig.refuse = RPC_PERMISSION_DENIED;
+    rig.refuse_reason = "renew/no-entry";
+    rig.refuse_renew_only = 1;
+    control_rig_pass(50000);
+    do {
+        control_rig_pass(61);
+        control_rig_attempt(&rig);
+    } while (rig.last.next_attempt_ms < 30000);
+    cr_assert_str_eq(rig.last.last_error_reason, "renew/no-entry");
+    cr_assert_not_null(strstr(rig.last.last_error_detail, rig.token_file), "%s",
+                       rig.last.last_error_detail);
+    cr_assert_eq(rig.bootstraps, 1, "the token that is there was tried");
+    control_rig_new_token(&rig, "a-fresh-token");
+    control_rig_attempt(&rig); /* no time passes but the real one */
+    cr_assert_eq(rig.issued, 2, "%s", rig.last.last_error_detail);
+    cr_assert_eq(rig.bootstraps, 2);
+    control_rig_close(&rig);
+}
+
 /* With a leaf that lives the token is of no use: it is left for when it is needed. */
 Test(agent_token, a_changed_token_file_does_not_touch_a_healthy_agent)
 {
