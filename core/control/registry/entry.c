@@ -197,25 +197,9 @@ enum status entry_of_identity(struct registry *registry, const struct spiffe_id 
     return STATUS_OK;
 }
 
-static enum status entry_count_one(void *user, struct bytes key, struct bytes value,
-                                   struct failure *why)
-{
-    size_t *count = user;
-
-    (void)key;
-    (void)value;
-    (void)why;
-    *count += 1;
-    return STATUS_OK;
-}
-
 enum status entry_count(struct registry *registry, size_t *out_count, struct failure *why)
 {
-    size_t count = 0;
-
-    TRY(store_list(registry->store, bytes_of("entry/"), entry_count_one, &count, why));
-    *out_count = count;
-    return STATUS_OK;
+    return store_count(registry->store, bytes_of("entry/"), out_count, why);
 }
 
 static enum status entry_check_identity_free(struct registry *registry, const struct entry *entry,

@@ -22,6 +22,7 @@ enum store_statement {
     STORE_PUT,
     STORE_REMOVE,
     STORE_LIST,
+    STORE_COUNT,
     STORE_TALLY,
     STORE_SET_TALLY,
     STORE_STATEMENTS

@@ -183,6 +183,7 @@ static const char *const store_texts[STORE_STATEMENTS] = {
                   " ON CONFLICT (key) DO UPDATE SET value = ?2, revision = ?3, checksum = ?4",
     [STORE_REMOVE] = "DELETE FROM record WHERE key = ?1",
     [STORE_LIST] = "SELECT key, value, revision, checksum FROM record WHERE key >= ?1 ORDER BY key",
+    [STORE_COUNT] = "SELECT count(*) FROM record WHERE key >= ?1 AND key < ?2",
     [STORE_TALLY] = "SELECT last, commits, count, total, checksum FROM tally",
     [STORE_SET_TALLY] = "UPDATE tally SET last = ?1, commits = ?2, count = ?3, total = ?4,"
                         " checksum = ?5",

@@ -7,6 +7,7 @@
  * Source: sqlite.org/wal.html.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/control/store/handle.h"
 
@@ -120,6 +121,29 @@ enum status store_list(struct store *store, struct bytes prefix, store_visit_fn 
         if (status == STATUS_OK) {
             status = visit(user, record.key, record.value, why);
         }
+    }
+    store_release(statement);
+    return status;
+}
+
+enum status store_count(struct store *store, struct bytes prefix, size_t *out_count,
+                        struct failure *why)
+{
+    sqlite3_stmt *statement = store->statements[STORE_COUNT];
+    uint8_t behind[STORE_KEY_MAX]; /* the first key that could follow them all: keys are ASCII */
+    enum status status = STATUS_OK;
+    int code;
+
+    TRY(store_check_key(prefix, why));
+    memcpy(behind, prefix.at, prefix.len);
+    behind[prefix.len - 1]++;
+    store_blob(statement, 1, prefix);
+    store_blob(statement, 2, bytes_make(behind, prefix.len));
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        *out_count = (size_t)sqlite3_column_int64(statement, 0);
+    } else {
+        status = store_fail(store, code, "store/read", why);
     }
     store_release(statement);
     return status;

@@ -99,6 +99,13 @@ typedef enum status (*store_visit_fn)(void *user, struct bytes key, struct bytes
 enum status store_list(struct store *store, struct bytes prefix, store_visit_fn visit, void *user,
                        struct failure *why) MUST_USE;
 
+/*
+ * store_count counts the keys that begin with `prefix`, which is not empty, without reading or proving
+ * their values. STATUS_LIMIT "store/key-size"; STATUS_IO "store/read".
+ */
+enum status store_count(struct store *store, struct bytes prefix, size_t *out_count,
+                        struct failure *why) MUST_USE;
+
 /* What store_change() runs: reads and changes of one transaction, through the same handle. */
 typedef enum status (*store_change_fn)(struct store *store, void *user, struct failure *why);
 

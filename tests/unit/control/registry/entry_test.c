@@ -9,6 +9,7 @@
 #include "core/control/registry/token_use.h"
 #include "tests/support/suite.h"
 #include "tests/unit/control/registry/place.h"
+#include "tests/unit/control/store/shelf.h"
 
 SUITE(entry, .timeout = 30);
 
@@ -323,4 +324,24 @@ Test(entry, reads_past_fields_of_a_newer_program)
     cr_assert_str_eq(got.name, "web");
     cr_assert_eq(got.max_life_s, 60);
     cr_assert_eq(got.created_at, -1);
+}
+
+/* They are counted each second: none is read for that, as one that cannot be read shows. */
+Test(entry, are_counted_without_being_read)
+{
+    struct place place = {0};
+    struct shelf shelf;
+    struct entry entry;
+    struct failure why = {0};
+    size_t count = 0;
+
+    place_make(&place);
+    place_add(&place, "web", 0);
+    place_add(&place, "api", 0);
+    (void)snprintf(shelf.path, sizeof shelf.path, "%s", place.path);
+    shelf_sql(&shelf, "UPDATE record SET value = x'00' WHERE key = CAST('entry/web' AS BLOB)");
+    cr_assert_eq(entry_get(&place.registry, bytes_of("web"), &entry, &why), STATUS_IO);
+    cr_assert_eq(entry_count(&place.registry, &count, &why), STATUS_OK, "%s", why.detail);
+    cr_assert_eq(count, 2);
+    place_clear(&place);
 }

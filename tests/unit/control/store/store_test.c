@@ -182,19 +182,28 @@ static enum status store_note(void *user, struct bytes key, struct bytes value, 
     return --seen->stop_after == 0 ? fail(why, STATUS_LIMIT, "test/enough", "enough") : STATUS_OK;
 }
 
-Test(store, lists_a_prefix_in_order_and_nothing_else, .init = store_make_folder,
+Test(store, lists_and_counts_a_prefix_and_nothing_else, .init = store_make_folder,
      .fini = store_remove_folder)
 {
     static const char *const keys[] = {"b/2", "a", "b/10", "b", "b0", "b/", "c/1"};
     OWNED(store) *store = store_opened();
     struct store_seen seen = {0};
     struct failure why = {0};
+    size_t count = 0;
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         cr_assert_eq(store_put(store, bytes_of(keys[i]), bytes_of(keys[i]), NULL), STATUS_OK);
     }
     cr_assert_eq(store_list(store, bytes_of("b/"), store_note, &seen, &why), STATUS_OK);
     cr_assert_str_eq(seen.text, "b/=b/;b/10=b/10;b/2=b/2;");
+    cr_assert_eq(store_count(store, bytes_of("b/"), &count, &why), STATUS_OK);
+    cr_assert_eq(count, 3);
+    cr_assert_eq(store_count(store, bytes_of("b"), &count, &why), STATUS_OK);
+    cr_assert_eq(count, 5);
+    cr_assert_eq(store_count(store, bytes_of("d/"), &count, &why), STATUS_OK);
+    cr_assert_eq(count, 0);
+    cr_assert_eq(store_count(store, bytes_of(""), &count, &why), STATUS_LIMIT);
+    cr_assert_str_eq(why.reason, "store/key-size");
     seen = (struct store_seen){.stop_after = 2};
     cr_assert_eq(store_list(store, bytes_of(""), store_note, &seen, &why), STATUS_LIMIT);
     cr_assert_str_eq(why.reason, "test/enough");
