@@ -57,17 +57,29 @@ bool memory_ledger_over(void)
     return memory_ledger_level() >= MEMORY_OVER;
 }
 
-/* Whoever crosses the budget writes down when; of two at once either may. */
+/*
+ * Whoever crosses the budget writes down when, and looks again: another may have crossed it back
+ * meanwhile. Who wrote last has looked at the sum after it, or whoever changed the sum after that look
+ * looks later still; all in one order, so the last word agrees with the sum.
+ */
+static void memory_note_crossing(void)
+{
+    for (;;) {
+        long held = atomic_load(&memory_sum.held);
+        bool over = memory_level_of(held < 0 ? 0 : (size_t)held) >= MEMORY_OVER;
+
+        if (over == (atomic_load(&memory_sum.over_since) != 0)) {
+            return;
+        }
+        atomic_store(&memory_sum.over_since, over ? clock_mono_ms() | 1u : 0);
+    }
+}
+
 static void memory_note_level(long held)
 {
-    bool over = memory_level_of(held < 0 ? 0 : (size_t)held) >= MEMORY_OVER;
-    bool was = atomic_load_explicit(&memory_sum.over_since, memory_order_relaxed) != 0;
     long most = atomic_load_explicit(&memory_sum.most, memory_order_relaxed);
 
-    if (over != was) {
-        atomic_store_explicit(&memory_sum.over_since, over ? clock_mono_ms() | 1u : 0,
-                              memory_order_relaxed);
-    }
+    memory_note_crossing();
     while (held > most && !atomic_compare_exchange_weak_explicit(
                               &memory_sum.most, &most, held, memory_order_relaxed,
                               memory_order_relaxed)) {
@@ -80,8 +92,7 @@ void memory_account_fold(struct memory_account *account)
 
     account->unfolded = 0;
     if (moved != 0) {
-        memory_note_level(atomic_fetch_add_explicit(&memory_sum.held, moved, memory_order_relaxed) +
-                          moved);
+        memory_note_level(atomic_fetch_add(&memory_sum.held, moved) + moved);
     }
 }
 

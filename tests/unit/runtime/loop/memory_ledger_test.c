@@ -81,6 +81,38 @@ Test(memory_ledger, it_knows_for_how_long_it_has_been_over_without_a_break)
     clock_replace(NULL);
 }
 
+/* The clock is asked within a fold: this one lets another worker's fold happen right there. */
+static struct memory_account ledger_other;
+static long ledger_other_moves;
+
+static uint64_t ledger_clock_and_fold(void)
+{
+    long moves = ledger_other_moves;
+
+    ledger_other_moves = 0;
+    memory_account_add(&ledger_other, moves);
+    return ledger_now_ms;
+}
+
+Test(memory_ledger, of_two_folds_at_once_the_note_says_what_the_sum_says)
+{
+    static const struct clock_source clocks = {.mono_ms = ledger_clock_and_fold};
+    struct memory_account account = {0};
+
+    clock_replace(&clocks);
+    memory_ledger_set_budget(LEDGER_MIB);
+    ledger_other_moves = -2 * LEDGER_MIB;
+    memory_account_add(&account, 2 * LEDGER_MIB);
+    cr_assert_not(memory_ledger_over());
+    cr_assert_eq(memory_ledger_over_ms(), 0, "not over, and it says for %llu ms",
+                 (unsigned long long)memory_ledger_over_ms());
+    ledger_now_ms += 60000;
+    memory_account_add(&account, 2 * LEDGER_MIB);
+    ledger_now_ms += 10;
+    cr_assert_leq(memory_ledger_over_ms(), 10, "the patience begins anew");
+    clock_replace(NULL);
+}
+
 Test(memory_ledger, what_was_freed_since_the_last_answer_is_told_once)
 {
     struct memory_account account = {0};
