@@ -5,8 +5,8 @@
  *
  * Whoever reads reserves first (slabs_reserve): then what he reads can be kept, if it must, for
  * certain. When nothing is lent, he waits in the pool's list and is called again (slabs_wait). Whoever
- * keeps bytes stands in the list of the stalled (slabs_stall), the longest stalled first; while the
- * process has been over its budget for SLABS_PATIENCE_MS that one is told to end.
+ * keeps bytes, or a part of a record, stands in the list of the stalled (slabs_stall), the longest
+ * stalled first; while the process has been over its budget for SLABS_PATIENCE_MS that one is told to end.
  *
  * One thread: the worker's. No call is made back from inside a call.
  */

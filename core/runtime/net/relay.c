@@ -13,6 +13,12 @@ static bool relay_is_stalled(const struct relay_way *way)
     return way->kept.len > 0 || way->to->owes > 0;
 }
 
+/* It has memory that only its peers could give back: one who does not read, or one who sent half a record. */
+static bool relay_holds_on(const struct relay_way *way)
+{
+    return relay_is_stalled(way) || way->from->part;
+}
+
 /* It stands in the list of those who wait for memory: nothing is asked of `from` but errors. */
 static bool relay_is_waiting(const struct relay_way *way)
 {
@@ -71,12 +77,15 @@ static enum status relay_flush(struct relay *relay, struct relay_way *way, struc
 /* After a pump: is this way among the stalled where it belongs? A record moved on begins a new stall. */
 static void relay_note_stall(struct relay *relay, struct relay_way *way)
 {
-    if (!relay_is_stalled(way)) {
+    if (!relay_holds_on(way)) {
         if (way->stalled) {
             way->stalled = false;
             slabs_leave(&way->holder);
         }
         return;
+    }
+    if (relay_is_stalled(way) && !way->pinched) {
+        way->holder.saves = false; /* it may have been told while it held half a record only */
     }
     if (!way->stalled || way->bytes - way->marked >= SLABS_RECORD) {
         way->stalled = true;
@@ -303,23 +312,30 @@ static void relay_b_ready(void *user, unsigned events)
 
 static void relay_called(struct relay *relay, unsigned way, enum slab_call call)
 {
-    const struct relay_way *own = &relay->way[way];
+    struct relay_way *own = &relay->way[way];
     struct failure why = {0};
+    bool stalled;
 
     if (call == SLAB_RESUME) {
         relay_run(relay, 1u << way, 0);
         return;
     }
+    stalled = relay_is_stalled(own);
     if (call == SLAB_SAVE) {
-        stream_pinch(own->from);
-        stream_pinch(own->to);
+        if (stalled) { /* not for half a record: one is on its way in any fast flow */
+            own->pinched = true;
+            stream_pinch(own->from);
+            stream_pinch(own->to);
+        }
         return;
     }
     (void)fail(&why, STATUS_LIMIT, "limit/memory",
-               "%zu bytes wait for a reader who does not read, and the process has been over its "
-               "memory budget of %zu bytes for more than %u s",
-               own->kept.len + own->to->owes, memory_ledger_budget(), SLABS_PATIENCE_MS / 1000);
-    relay_fail(relay, way, true, STATUS_LIMIT, &why);
+               "%zu bytes wait for %s, and the process has been over its memory budget of %zu "
+               "bytes for more than %u s",
+               own->kept.len + own->to->owes,
+               stalled ? "a reader who does not read" : "the rest of a record that never comes",
+               memory_ledger_budget(), SLABS_PATIENCE_MS / 1000);
+    relay_fail(relay, way, stalled, STATUS_LIMIT, &why);
 }
 
 static void relay_a_called(struct slab_holder *holder, enum slab_call call)

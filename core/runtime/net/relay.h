@@ -9,7 +9,8 @@
  * the last byte; an error ends the relay, and its owner closes both sides with a reset.
  *
  * It ends by itself with STATUS_LIMIT "limit/memory" when the process was over its memory budget for
- * SLABS_PATIENCE_MS and this one has stalled longest; with STATUS_IO "tcp/vanished" when bytes are on
+ * SLABS_PATIENCE_MS and this one has stalled longest, be it that one side does not read, or that the
+ * other has sent a part of a record and not its rest; with STATUS_IO "tcp/vanished" when bytes are on
  * their way and the receiver's system acknowledged none of them for RELAY_SILENCE_MS. A peer whose
  * window is zero, and who says so, may take for ever.
  */
@@ -41,7 +42,8 @@ struct relay_way {
     uint64_t unheard_ms;       /* worker's clock: since when bytes may be on their way; 0: none are */
     bool from_ended;           /* no more will come */
     bool to_ended;             /* and we said so */
-    bool stalled;
+    bool pinched;              /* was told to save, and did */
+    bool stalled;              /* among the stalled: it keeps bytes, or holds a part of a record */
 };
 
 struct relay {

@@ -210,6 +210,29 @@ void relay_rules_without_memory_it_waits_and_goes_on(const struct relay_rig_kind
     relay_rig_end(&rig);
 }
 
+void relay_rules_a_reset_ends_who_waits_for_memory(const struct relay_rig_kind *kind)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        struct memory_account others = {0};
+        struct relay_rig rig;
+
+        memory_ledger_set_budget(RELAY_RULES_BUDGET);
+        relay_rig_open(&rig, kind, 0);
+        relay_rules_others_hold(&others, 2 * RELAY_RULES_BUDGET);
+        rig.far[0].never_ends = rig.far[1].never_ends = true;
+        rig.far[side].to_send = 100;
+        relay_rig_start(&rig);
+        relay_rig_turns(&rig, 50);
+        cr_assert_eq(rig.far[1 - side].received, 0, "nobody lends for it");
+        cr_assert_not(list_is_empty(&rig.worker.slabs.waiting));
+        relay_rig_reset(&rig, side);
+        relay_rules_expect_reset(&rig, side, "it waits for memory");
+        relay_rules_others_hold(&others, -2 * RELAY_RULES_BUDGET);
+        memory_ledger_set_budget(0);
+        relay_rig_end(&rig);
+    }
+}
+
 static uint64_t relay_rules_now_ms;
 
 static uint64_t relay_rules_clock(void)

@@ -20,6 +20,7 @@ void relay_rules_an_urgent_byte_hides_no_reset(const struct relay_rig_kind *kind
 void relay_rules_a_stopped_reader_costs_64_KiB(const struct relay_rig_kind *kind);
 void relay_rules_above_half_of_the_budget_it_costs_one(const struct relay_rig_kind *kind);
 void relay_rules_without_memory_it_waits_and_goes_on(const struct relay_rig_kind *kind);
+void relay_rules_a_reset_ends_who_waits_for_memory(const struct relay_rig_kind *kind);
 void relay_rules_the_longest_stalled_ends(const struct relay_rig_kind *kind);
 
 #endif

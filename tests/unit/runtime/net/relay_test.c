@@ -82,6 +82,11 @@ Test(relay, without_memory_it_waits_and_goes_on_when_there_is_some)
     relay_of_each_kind(relay_rules_without_memory_it_waits_and_goes_on);
 }
 
+Test(relay, a_reset_ends_one_that_waits_for_memory)
+{
+    relay_of_each_kind(relay_rules_a_reset_ends_who_waits_for_memory);
+}
+
 Test(relay, over_the_budget_for_long_the_longest_stalled_one_ends)
 {
     relay_of_each_kind(relay_rules_the_longest_stalled_ends);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/runtime/base/clock.h"
 #include "core/runtime/base/memory.h"
 #include "core/trust/tls/slot.h"
 #include "core/trust/tls/tls_stream.h"
@@ -168,6 +169,74 @@ Test(relay_tls, the_rest_of_a_record_is_read_though_nothing_is_lent_any_more)
     memory_account_add(&others, -2 * BUDGET);
     memory_ledger_set_budget(0);
     relay_rig_end(&rig);
+}
+
+static uint64_t relay_tls_now_ms = 1000;
+
+static uint64_t relay_tls_clock(void)
+{
+    return relay_tls_now_ms;
+}
+
+/* One that leaves a part of a record and is silent holds memory as one does who does not read. */
+Test(relay_tls, over_the_budget_for_long_who_leaves_half_a_record_ends_too)
+{
+    static const struct clock_source clocks = {.mono_ms = relay_tls_clock};
+    enum { BUDGET = 1024 * 1024 };
+    struct memory_account others = {0};
+    struct relay_rig rig;
+
+    relay_rig_open(&rig, &relay_tls, 0);
+    clock_replace(&clocks);
+    rig.far[0].never_ends = rig.far[1].never_ends = true;
+    relay_rig_start(&rig);
+    cr_assert_eq(send(rig.far[0].fd, "\x17\x03\x03\x40\x00half", 9, MSG_NOSIGNAL), 9);
+    for (int i = 0; i < RELAY_TLS_SOON && !rig.inner[RELAY_TLS_NETWORK]->part; i++) {
+        relay_rig_turn(&rig);
+    }
+    cr_assert(rig.inner[RELAY_TLS_NETWORK]->part);
+    memory_ledger_set_budget(BUDGET);
+    memory_account_add(&others, 2 * BUDGET);
+    relay_tls_now_ms += SLABS_PATIENCE_MS - 1000;
+    slabs_sweep(&rig.worker.slabs);
+    cr_assert_eq(rig.done, 0, "not before its time");
+    relay_tls_now_ms += 2000;
+    slabs_sweep(&rig.worker.slabs);
+    cr_assert_eq(rig.done, 1, "it holds its memory for ever");
+    cr_assert_eq(rig.status, STATUS_LIMIT);
+    cr_assert_str_eq(rig.reason, "limit/memory");
+    cr_assert_not(rig.relay.broken_on_b, "it is the one who sends");
+    memory_account_add(&others, -2 * BUDGET);
+    memory_ledger_set_budget(0);
+    clock_replace(NULL);
+    relay_rig_end(&rig);
+}
+
+Test(relay_tls, a_part_that_has_come_whole_is_stalled_no_more)
+{
+    enum { RECORD = 16000 };
+    struct relay_rig rig;
+
+    relay_rig_open(&rig, &relay_tls, 0);
+    rig.far[0].never_ends = rig.far[1].never_ends = true;
+    rig.far[0].to_send = RECORD;
+    relay_rig_start(&rig);
+    for (int i = 0; i < RELAY_TLS_SOON && !rig.inner[RELAY_TLS_NETWORK]->part; i++) {
+        relay_rig_turn(&rig);
+    }
+    cr_assert(rig.inner[RELAY_TLS_NETWORK]->part, "the record came in pieces");
+    cr_assert_not(list_is_empty(&rig.worker.slabs.stalled));
+    for (int i = 0; i < RELAY_TLS_SOON && rig.far[1].received < RECORD; i++) {
+        relay_rig_turn(&rig);
+    }
+    cr_assert_eq(rig.far[1].received, RECORD);
+    cr_assert(list_is_empty(&rig.worker.slabs.stalled));
+    relay_rig_end(&rig);
+}
+
+Test(relay_tls, a_reset_ends_one_that_waits_for_memory)
+{
+    relay_rules_a_reset_ends_who_waits_for_memory(&relay_tls);
 }
 
 /* ---- a FIN without close_notify ---- */
