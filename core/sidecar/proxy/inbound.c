@@ -166,9 +166,18 @@ static int inbound_judge_first(struct connection *connection, struct bytes first
                : CONNECTION_AUTHORIZE;
 }
 
+static bool inbound_is_unfinished(struct bytes first)
+{
+    struct sniff sniff;
+
+    sniff_bytes(first, &sniff);
+    return sniff.kind == SNIFF_MORE;
+}
+
 /*
  * A permissive port, and a caller with a sidecar: what it says decides, and only that. Until it
- * speaks the application is not even dialled, so nothing can be heard in its place.
+ * speaks the application is not even dialled, so nothing can be heard in its place; and half of a
+ * ClientHello is no speech, be it the last that comes.
  */
 static int inbound_hear(struct connection *connection, struct failure *why)
 {
@@ -182,6 +191,11 @@ static int inbound_hear(struct connection *connection, struct failure *why)
     }
     if (status != STATUS_OK) {
         return status == STATUS_CLOSED ? STEP_ENDS : STEP_FAIL(status);
+    }
+    if (all && inbound_is_unfinished(first)) {
+        return STEP_FAIL(fail(why, STATUS_PROTOCOL, "inbound/unfinished-sidecar",
+                              "a caller with a sidecar ended within its ClientHello, %zu bytes "
+                              "into it", first.len));
     }
     return inbound_judge_first(connection, first, all);
 }

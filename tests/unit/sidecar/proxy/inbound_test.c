@@ -247,6 +247,29 @@ Test(inbound, I23_a_callers_hello_that_comes_late_and_in_pieces_is_still_a_hello
     inbound_rig_close(&rig);
 }
 
+Test(inbound, I23_half_a_callers_hello_and_an_end_are_no_plaintext)
+{
+    static const char *const halves[] = {"\x16", "\x16\x03\x01", "\x16\x03\x01\x02\x05\x01"};
+
+    for (size_t i = 0; i < sizeof halves / sizeof halves[0]; i++) {
+        int64_t before = metrics_read(METRIC_CONNECTIONS_CLOSED, LABEL_INBOUND, LABEL_REFUSED);
+        struct inbound_rig rig;
+
+        inbound_rig_limit_ms = 20000;
+        inbound_rig_open_from(&rig, "", INBOUND_SIDECAR);
+        inbound_rig_say(rig.client, halves[i]);
+        cr_assert_eq(shutdown(rig.client, SHUT_WR), 0);
+        for (int j = 0; j < 100 && inbound_rig_live(&rig) > 0 && rig.app < 0; j++) {
+            inbound_rig_run(&rig, 20);
+        }
+        cr_assert_lt(rig.app, 0, "half %zu: the application gets a piece of a handshake", i);
+        cr_assert_eq(inbound_rig_live(&rig), 0, "half %zu: refused", i);
+        cr_assert_eq(metrics_read(METRIC_CONNECTIONS_CLOSED, LABEL_INBOUND, LABEL_REFUSED),
+                     before + 1, "half %zu: told as refused", i);
+        inbound_rig_close(&rig);
+    }
+}
+
 Test(inbound, a_caller_with_a_sidecar_that_speaks_plainly_is_judged_as_anybody)
 {
     struct inbound_rig rig;
