@@ -8,6 +8,7 @@
 #include "core/runtime/base/memory.h"
 #include "core/runtime/loop/memory_ledger.h"
 #include "core/trust/identity/spiffe_id.h"
+#include "core/trust/tls/tls_stream.h"
 
 /* One explicit listener, where it was given. */
 struct sidecar_plan_item {
@@ -237,6 +238,19 @@ static enum status sidecar_plan_addresses(const struct sidecar_config *config,
 /* Some hundred handshakes must fit in. */
 enum { SIDECAR_PLAN_BUDGET_LEAST_MIB = 8 };
 
+/*
+ * Who is half-open is counted against the budget: if all of those could fill it, the listeners would
+ * stop before sources take turns.
+ */
+enum { SIDECAR_PLAN_HALF_OPEN_PART = 4 };
+
+static unsigned sidecar_plan_half_open(const struct sidecar_plan *plan, int64_t wanted)
+{
+    size_t fit = plan->memory_budget / SIDECAR_PLAN_HALF_OPEN_PART / TLS_STREAM_COST_HALF_OPEN;
+
+    return (size_t)wanted < fit ? (unsigned)wanted : (unsigned)fit;
+}
+
 static enum status sidecar_plan_memory(const struct sidecar_config *config,
                                        struct sidecar_plan *plan, struct failure *why)
 {
@@ -271,7 +285,7 @@ static enum status sidecar_plan_fill(const struct sidecar_config *config,
     plan->lane.limit_ms[LANE_LIMIT_HANDSHAKE] = (uint32_t)settings->handshake_limit_ms;
     plan->lane.limit_ms[LANE_LIMIT_DIAL] = (uint32_t)settings->dial_limit_ms;
     plan->lane.admission = (struct admission_limits){
-        .half_open = (unsigned)settings->half_open_limit,
+        .half_open = sidecar_plan_half_open(plan, settings->half_open_limit),
         .of_source = (unsigned)settings->half_open_source_limit,
     };
     plan->lane.workload = settings->workload;

@@ -20,6 +20,9 @@
 
 struct ssl_ctx_st;
 
+/* What a session that shakes hands is reckoned at in the process's memory ledger, in bytes. */
+#define TLS_STREAM_COST_HALF_OPEN (28 * 1024)
+
 enum tls_role {
     TLS_SERVER, /* the peer is a client and must show a certificate */
     TLS_CLIENT,

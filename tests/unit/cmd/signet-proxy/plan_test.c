@@ -16,6 +16,8 @@ static const struct setting_table plan_table =
 
 #define PLAN_IDENTITY "chain_file: a\nkey_file: b\nbundle_file: c\n" /* lines 1 to 3 */
 
+static struct sidecar_plan plan_kept; /* what of the last plan is a number */
+
 /* The plan of a settings file and one more argument (NULL: none); the reason it is refused for, or "". */
 static const char *plan_judge(const char *text, char *argument, char detail[600])
 {
@@ -38,6 +40,7 @@ static const char *plan_judge(const char *text, char *argument, char detail[600]
     cr_assert_eq(setting_load(&plan_table, &input, &settings, &request, &why), STATUS_OK, "%s",
                  why.detail);
     if (sidecar_plan_make(&found, &plan, &why) == STATUS_OK) {
+        plan_kept.lane.admission = plan.lane.admission;
         sidecar_plan_clear(&plan);
     }
     /* The file's name is drawn: what is checked is what stands behind it. */
@@ -120,4 +123,31 @@ Test(plan, a_memory_budget_that_is_too_small_is_refused)
                      "settings/memory-budget");
     cr_assert_str_eq(detail, ":6: memory_budget is 7 MiB: give 8 or more, or 0 for half of the "
                              "cgroup's limit");
+}
+
+Test(plan, handshakes_at_once_take_a_quarter_of_the_memory_budget_at_most)
+{
+    static const struct {
+        const char *more;
+        unsigned least;
+        unsigned most;
+    } rows[] = {
+        {"memory_budget: 8\n", 64, 80},
+        {"memory_budget: 30\n", 260, 280},
+        {"memory_budget: 30\nhalf_open_limit: 100\n", 100, 100},
+        {"memory_budget: 256\n", 1024, 1024},
+        {"memory_budget: 256\nhalf_open_limit: 65536\n", 2048, 2400},
+    };
+    char detail[600];
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[300];
+        unsigned got;
+
+        (void)snprintf(text, sizeof text, "%s%s%s", PLAN_IDENTITY,
+                       "capture: explicit\ninbound: :1=127.0.0.1:80\n", rows[i].more);
+        cr_assert_str_eq(plan_judge(text, NULL, detail), "", "row %zu: %s", i, detail);
+        got = plan_kept.lane.admission.half_open;
+        cr_expect(got >= rows[i].least && got <= rows[i].most, "row %zu: %u at once", i, got);
+    }
 }
