@@ -18,7 +18,7 @@ EOF
 mesh_app api 8080
 for name in web api; do
     mesh_join "$name"
-    mesh_sidecar "$name" --drain-limit-ms 20s
+    mesh_sidecar "$name" --drain-limit-ms 120s # more than a slow machine needs for what follows
     mesh_ready "$name"
 done
 
@@ -52,7 +52,7 @@ is "and not on loopback" 000 "$(readyz api api 127.0.0.1)"
 echo "# a pod stops: TERM to the application and to the sidecar at once, and no connection is alive"
 mesh_stop app-api
 mesh_app web 8080
-mesh_start stopping api 65534 python3 "$WORK/stopping.py" 8080 "$WORD" http://10.78.0.3:8080/ 6
+mesh_start stopping api 65534 python3 "$WORK/stopping.py" 8080 "$WORD" http://10.78.0.3:8080/ 60
 holds_soon grep -q '^ready' "$WORK/stopping.log" || exit 1
 is "ready before" 200 "$(readyz api)"
 kill -TERM "${mesh_pid[api]}" "${mesh_pid[stopping]}"
@@ -62,10 +62,12 @@ is "who still comes is served" 200 "$(call web http://10.78.0.4:8080/)"
 sleep 1.5 # no connection is alive now
 is "who comes late, too" 200 "$(call web http://10.78.0.4:8080/)"
 holds "it lives as long as the application does" mesh_lives api
+kill -USR1 "${mesh_pid[stopping]}"
 holds "the application's pre-stop hook reaches its callee" log_has stopping '^hook 200'
 holds "and by mutual TLS" grep -q '"direction":"outbound","transport":"mtls"' "$WORK/api.log"
 is "then still who comes is served" 200 "$(call web http://10.78.0.4:8080/)"
-holds "the application ends" holds_soon eval '! mesh_lives stopping'
+kill -USR1 "${mesh_pid[stopping]}"
+holds "the application ends" holds_long eval '! mesh_lives stopping'
 holds "and then the sidecar" holds_long eval '! mesh_lives api'
 holds "in order" log_has api '"event":"proxy.drained","connections_cut":0.*nobody else had a TCP socket'
 

@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """stopping.py PORT WORD URL SECONDS: an HTTP server as app.py that stops as servers do.
 
-At TERM it goes on for so many seconds, calls URL outwards in the middle of them (its pre-stop hook), prints
-"hook STATUS" and ends.
+At TERM it goes on. At USR1 it calls URL outwards (its pre-stop hook) and prints "hook STATUS"; at the next USR1
+it ends. For neither it waits longer than so many seconds.
 """
 import http.server
 import signal
 import socketserver
 import sys
 import threading
-import time
 import urllib.request
 
 
@@ -33,18 +32,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def stop():
-    seconds = float(sys.argv[4])
-    time.sleep(seconds / 2)
+    step.acquire(timeout=float(sys.argv[4]))
     try:
         with urllib.request.urlopen(sys.argv[3], timeout=5) as answer:
             print("hook", answer.status, flush=True)
     except OSError as error:
         print("hook", error, flush=True)
-    time.sleep(seconds / 2)
+    step.acquire(timeout=float(sys.argv[4]))
     server.shutdown()
 
 
 server = Server(("0.0.0.0", int(sys.argv[1])), Handler)
+step = threading.Semaphore(0)
+signal.signal(signal.SIGUSR1, lambda *_: step.release())
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop).start())
 print("ready", flush=True)
 server.serve_forever()
