@@ -6,21 +6,12 @@
 
 #include "core/runtime/base/memory.h"
 
-enum { ADMISSION_V6_KEY = 8 }; /* bytes of a /64 */
-
 struct admission_source {
     struct list_link turn; /* in admission.turns, when it waits and is below its limit */
     struct list queue;     /* of tickets that wait, the oldest first */
-    struct ip ip;
+    struct ip ip; /* of ip_source() */
     unsigned half_open;
 };
-
-static struct bytes admission_key(const struct ip *ip)
-{
-    struct bytes whole = ip_bytes(ip);
-
-    return ip_is_v4(ip) ? whole : bytes_make(whole.at, ADMISSION_V6_KEY);
-}
 
 static unsigned admission_or(unsigned given, unsigned otherwise)
 {
@@ -56,13 +47,14 @@ void admission_clear(struct admission *admission)
 static struct admission_source *admission_source_of(struct admission *admission,
                                                     const struct ip *from)
 {
-    struct admission_source *source = map_get(&admission->sources, admission_key(from));
+    struct ip ip = ip_source(from);
+    struct admission_source *source = map_get(&admission->sources, ip_bytes(&ip));
 
     if (source == NULL) {
         source = memory_make(sizeof *source);
-        source->ip = *from;
+        source->ip = ip;
         list_init(&source->queue);
-        (void)map_put(&admission->sources, admission_key(&source->ip), source);
+        (void)map_put(&admission->sources, ip_bytes(&source->ip), source);
     }
     return source;
 }
@@ -78,7 +70,7 @@ static void admission_settle(struct admission *admission, struct admission_sourc
         list_add(&admission->turns, &source->turn);
     }
     if (!waits && source->half_open == 0) {
-        (void)map_remove(&admission->sources, admission_key(&source->ip));
+        (void)map_remove(&admission->sources, ip_bytes(&source->ip));
         free(source);
     }
 }
