@@ -67,6 +67,9 @@ static unsigned memory_stream_possible(const struct memory_stream *end)
     if ((end->events & STREAM_READABLE) != 0 && (end->inbox_len > 0 || end->peer_ended)) {
         events |= STREAM_READABLE;
     }
+    if ((end->events & STREAM_ENDS) != 0 && end->peer_ended && end->inbox_len <= STREAM_END_MOST) {
+        events |= STREAM_READABLE;
+    }
     if ((end->events & STREAM_WRITABLE) != 0 &&
         (end->peer == NULL || memory_stream_free_room(end) > 0)) {
         events |= STREAM_WRITABLE;

@@ -19,7 +19,7 @@ static bool relay_holds_on(const struct relay_way *way)
     return relay_is_stalled(way) || way->from->part;
 }
 
-/* It stands in the list of those who wait for memory: nothing is asked of `from` but errors. */
+/* It stands in the list of those who wait for memory: nothing is asked of `from` but errors, and its end. */
 static bool relay_is_waiting(const struct relay_way *way)
 {
     return !way->stalled && list_has(&way->holder.link);
@@ -97,8 +97,9 @@ static void relay_note_stall(struct relay *relay, struct relay_way *way)
 /* ---- moving ---- */
 
 /*
- * How much may be read now; 0: there is no memory for it, and the way waits. Where only an error can be
- * the reason of the event (`told`), it is read without asking. So is the rest of a record of which a
+ * How much may be read now; 0: there is no memory for it, and the way waits. Where only an error, or
+ * an end with hardly a byte before it, can be the reason of the event (`told`), it is read without
+ * asking: ends give memory back, and must not wait for it. So is the rest of a record of which a
  * part is held: if all of those waited for memory, what they hold would never be given back.
  */
 static size_t relay_room(struct relay *relay, struct relay_way *way, bool told)
@@ -245,8 +246,8 @@ static void relay_set_interest(struct relay *relay)
 
         if (relay_is_stalled(way) || (way->from_ended && !way->to_ended)) {
             wanted[1 - i] |= STREAM_WRITABLE;
-        } else if (!way->from_ended && !relay_is_waiting(way)) {
-            wanted[i] |= STREAM_READABLE;
+        } else if (!way->from_ended) {
+            wanted[i] |= relay_is_waiting(way) ? STREAM_ENDS : STREAM_READABLE;
         }
         /* A reset is passed on even while nothing is awaited from that side. */
         wanted[i] |= way->from_ended && relay->way[1 - i].to_ended ? 0u : STREAM_ERRORS;

@@ -17,7 +17,8 @@
  *             written is still on its way, call again when writable.
  *   interest  which events ready() shall report; level-triggered, from the loop only, never from
  *             inside a call of the owner. With STREAM_ERRORS alone only a broken connection is told,
- *             as both events; with 0 nothing is.
+ *             as both events; with 0 nothing is. STREAM_ENDS beside it tells, as readable, an end that
+ *             comes with at most STREAM_END_MOST bytes unread: who has no memory to read with hears it.
  *   silence   for how long bytes are on their way without the other end's system acknowledging any;
  *             nobody need have it.
  *   pinch     asks the system to hold little for this stream from now on; nobody need have it.
@@ -43,7 +44,11 @@ enum {
     STREAM_READABLE = 1,
     STREAM_WRITABLE = 2,
     STREAM_ERRORS = 4, /* interest only; implied by the others */
+    STREAM_ENDS = 8,   /* interest only; with STREAM_ERRORS, in the place of STREAM_READABLE */
 };
+
+/* A close_notify, sealed, fits in, and little else: RFC 8446 section 5.2. */
+#define STREAM_END_MOST 64
 
 struct stream;
 

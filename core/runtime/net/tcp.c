@@ -147,6 +147,33 @@ static bool tcp_urgent(struct tcp *tcp, unsigned *out_seen)
     return recv(tcp->fd, &urgent, 1, MSG_OOB) == 1 || errno == EAGAIN;
 }
 
+static int tcp_wanted(unsigned events)
+{
+    int wanted = 0;
+
+    wanted |= (events & STREAM_READABLE) != 0 ? UV_READABLE : 0;
+    wanted |= (events & STREAM_WRITABLE) != 0 ? UV_WRITABLE : 0;
+    wanted |= (events & STREAM_ENDS) != 0 ? UV_DISCONNECT : 0;
+    if (wanted == 0 && events == STREAM_ERRORS) {
+        wanted = UV_PRIORITIZED; /* urgent bytes are thrown away: leaves the errors */
+    }
+    return wanted;
+}
+
+static void tcp_polled(uv_poll_t *poll, int status, int events);
+
+/* An end has come while nobody reads. True: little is unread before it. False: it is not told, nor again. */
+static bool tcp_end_is_near(struct tcp *tcp)
+{
+    int unread = 0;
+
+    if (ioctl(tcp->fd, FIONREAD, &unread) == 0 && unread <= STREAM_END_MOST) {
+        return true;
+    }
+    (void)uv_poll_start(&tcp->poll, tcp_wanted(tcp->events & ~(unsigned)STREAM_ENDS), tcp_polled);
+    return false;
+}
+
 static void tcp_polled(uv_poll_t *poll, int status, int events)
 {
     struct tcp *tcp = poll->data;
@@ -162,6 +189,13 @@ static void tcp_polled(uv_poll_t *poll, int status, int events)
     } else {
         seen |= (events & UV_READABLE) != 0 ? STREAM_READABLE : 0u;
         seen |= (events & UV_WRITABLE) != 0 ? STREAM_WRITABLE : 0u;
+        if ((events & UV_DISCONNECT) != 0) {
+            if (tcp_end_is_near(tcp)) {
+                seen |= STREAM_READABLE;
+            } else if (seen == 0) {
+                return;
+            }
+        }
         if (seen == 0 && !tcp_urgent(tcp, &seen)) {
             /*
              * Both directions have ended, without an error, while only errors are awaited. That state
@@ -180,17 +214,13 @@ static void tcp_polled(uv_poll_t *poll, int status, int events)
 static void tcp_interest(struct stream *stream, unsigned events)
 {
     struct tcp *tcp = tcp_of(stream);
-    int wanted = 0;
+    int wanted;
 
     if (events == tcp->events) {
         return;
     }
     tcp->events = events;
-    wanted |= (events & STREAM_READABLE) != 0 ? UV_READABLE : 0;
-    wanted |= (events & STREAM_WRITABLE) != 0 ? UV_WRITABLE : 0;
-    if (events == STREAM_ERRORS) {
-        wanted = UV_PRIORITIZED; /* urgent bytes are thrown away: leaves the errors */
-    }
+    wanted = tcp_wanted(events);
     if (wanted == 0) {
         (void)uv_poll_stop(&tcp->poll);
     } else {

@@ -233,6 +233,40 @@ void relay_rules_a_reset_ends_who_waits_for_memory(const struct relay_rig_kind *
     }
 }
 
+void relay_rules_an_end_is_heard_without_memory(const struct relay_rig_kind *kind)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned side = i & 1;
+        size_t unread = i < 2 ? 0 : 100000;
+        struct memory_account others = {0};
+        struct relay_rig rig;
+
+        memory_ledger_set_budget(RELAY_RULES_BUDGET);
+        relay_rig_open(&rig, kind, 0);
+        relay_rules_others_hold(&others, 2 * RELAY_RULES_BUDGET);
+        rig.far[0].never_ends = rig.far[1].never_ends = true;
+        rig.far[side].to_send = unread;
+        relay_rig_start(&rig);
+        relay_rig_turns(&rig, 50);
+        cr_assert_not(list_is_empty(&rig.worker.slabs.waiting));
+        rig.far[side].never_ends = false;
+        relay_rig_far_ready(&rig.far[side], 0);
+        relay_rig_turns(&rig, 50);
+        cr_assert_eq(rig.far[1 - side].received, 0, "%s: bytes wait for memory", kind->name);
+        cr_assert_eq(rig.far[1 - side].peer_ended, unread == 0, "%s, side %u, %zu bytes unread",
+                     kind->name, side, unread);
+        relay_rules_others_hold(&others, -2 * RELAY_RULES_BUDGET);
+        for (int j = 0; j < RELAY_RULES_SOON && !rig.far[1 - side].peer_ended; j++) {
+            slabs_sweep(&rig.worker.slabs);
+            relay_rig_turn(&rig);
+        }
+        cr_assert_eq(rig.far[1 - side].received, unread);
+        cr_assert(rig.far[1 - side].peer_ended && rig.done == 0);
+        memory_ledger_set_budget(0);
+        relay_rig_end(&rig);
+    }
+}
+
 static uint64_t relay_rules_now_ms;
 
 static uint64_t relay_rules_clock(void)

@@ -21,6 +21,9 @@ void relay_rules_a_stopped_reader_costs_64_KiB(const struct relay_rig_kind *kind
 void relay_rules_above_half_of_the_budget_it_costs_one(const struct relay_rig_kind *kind);
 void relay_rules_without_memory_it_waits_and_goes_on(const struct relay_rig_kind *kind);
 void relay_rules_a_reset_ends_who_waits_for_memory(const struct relay_rig_kind *kind);
+
+/* An end with nothing behind which it must stand; bytes that nobody has read still go first. */
+void relay_rules_an_end_is_heard_without_memory(const struct relay_rig_kind *kind);
 void relay_rules_the_longest_stalled_ends(const struct relay_rig_kind *kind);
 
 #endif

@@ -87,6 +87,11 @@ Test(relay, a_reset_ends_one_that_waits_for_memory)
     relay_of_each_kind(relay_rules_a_reset_ends_who_waits_for_memory);
 }
 
+Test(relay, an_end_with_nothing_before_it_is_heard_without_memory)
+{
+    relay_of_each_kind(relay_rules_an_end_is_heard_without_memory);
+}
+
 Test(relay, over_the_budget_for_long_the_longest_stalled_one_ends)
 {
     relay_of_each_kind(relay_rules_the_longest_stalled_ends);

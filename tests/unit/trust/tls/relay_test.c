@@ -239,6 +239,11 @@ Test(relay_tls, a_reset_ends_one_that_waits_for_memory)
     relay_rules_a_reset_ends_who_waits_for_memory(&relay_tls);
 }
 
+Test(relay_tls, an_end_with_nothing_before_it_is_heard_without_memory)
+{
+    relay_rules_an_end_is_heard_without_memory(&relay_tls);
+}
+
 /* ---- a FIN without close_notify ---- */
 
 /* Both ends up, 100 bytes each way, and then quiet for `quiet_ms` as far as the relay can tell. */
