@@ -127,17 +127,17 @@ is "it works" 200 "$(call web http://10.78.0.4:8080/)"
 
 echo "# a month ahead"
 clock +30d
-holds "the jump is logged" log_has control '"event":"clock.stepped","by_ms":2592'
+holds "the jump is logged" log_has control '"event":"clock.stepped","by_ms":259[12]'
 holds "an intermediate for that time is made, and logged" \
     log_has control '"event":"authority.renewed","file":"intermediate-2.pem","cause":"none-valid"'
 holds "our own leaf is valid at that time" within 20 own_identity_is yes
-holds "and readiness tells of the jump" grep -qF '[unproved] clock: the wall clock jumped by +2592' <<<"$(readyz)"
+holds "and readiness tells of the jump" grep -qE '\[unproved\] clock: the wall clock jumped by \+259[12]' <<<"$(readyz)"
 is "traffic goes on" 200 "$(call web http://10.78.0.4:8080/)"
 
 echo "# and back"
 before=$(serial)
 clock +0
-holds "the jump is logged" log_has control '"event":"clock.stepped","by_ms":-2592'
+holds "the jump is logged" log_has control '"event":"clock.stepped","by_ms":-259[12]'
 holds "a sidecar gets its next certificate" within 60 renewed_since "$before"
 is "no link was overwritten" "intermediate-2.pem intermediate.pem root.pem" \
     "$(cd "$WORK/data/ca" && echo *.pem)"
