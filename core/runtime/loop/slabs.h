@@ -22,11 +22,8 @@
 #define SLABS_RECORD ((size_t)16 * 1024)
 #define SLABS_ROOM (SLABS_RECORD + 496)
 
-/*
- * The most that one direction of one connection keeps: with the part of a record that the TLS library may
- * hold beside it, 64 KiB.
- */
-#define SLABS_MOST 3u
+/* The most that one direction of one connection keeps. */
+#define SLABS_MOST 4u
 
 /* How long over the budget, and how long stalled, before somebody must end. */
 #define SLABS_PATIENCE_MS 30000u

@@ -3,9 +3,6 @@
 
 #include "core/runtime/telemetry/metrics.h"
 
-/* Moved in one turn of the loop, so that one fast flow cannot keep the others waiting. */
-enum { RELAY_CHUNKS_AT_ONCE = 2 };
-
 /* ---- what one way keeps ---- */
 
 static bool relay_is_stalled(const struct relay_way *way)
@@ -119,7 +116,7 @@ static size_t relay_room(struct relay *relay, struct relay_way *way, bool told)
     if (relay_is_waiting(way)) {
         slabs_leave(&way->holder);
     }
-    return (records == 0 ? 1 : records) * SLABS_RECORD;
+    return records == SLABS_MOST ? RELAY_CHUNK : SLABS_RECORD;
 }
 
 /* One chunk from `from` to `to`. STATUS_OK: there may be more; STATUS_WAIT: not now. */
@@ -155,7 +152,7 @@ static enum status relay_move(struct relay *relay, struct relay_way *way, bool t
         return STATUS_WAIT;
     }
     /* A stream that gave less than it could has nothing left: no need to ask it again. */
-    return way->to->owes == 0 && (way->from->full || way->from->holds) ? STATUS_OK : STATUS_WAIT;
+    return way->to->owes == 0 && (got == room || way->from->holds) ? STATUS_OK : STATUS_WAIT;
 }
 
 /*
@@ -192,10 +189,8 @@ static enum status relay_move_all(struct relay *relay, struct relay_way *way, bo
                                   bool *out_theirs, struct failure *why)
 {
     enum status status;
-    int chunks = 0;
 
     do {
-        way->from->full = false;
         status = relay_move(relay, way, told, out_theirs, why);
         if (status != STATUS_OK && status != STATUS_WAIT && !*out_theirs &&
             relay_may_end(relay, way)) {
@@ -203,13 +198,14 @@ static enum status relay_move_all(struct relay *relay, struct relay_way *way, bo
             return STATUS_OK;
         }
         TRY(status);
-        chunks++;
-    } while (!way->from_ended &&
-             (way->from->holds || (way->from->full && chunks < RELAY_CHUNKS_AT_ONCE)));
+    } while (!way->from_ended && way->from->holds);
     return STATUS_OK;
 }
 
-/* Moves one way on. STATUS_OK or STATUS_WAIT: the relay goes on. */
+/*
+ * Moves one chunk of one way on. STATUS_OK or STATUS_WAIT: the relay goes on. A second chunk waits for
+ * the next round of the loop, so that one fast flow cannot keep the others waiting.
+ */
 static enum status relay_pump(struct relay *relay, struct relay_way *way, bool event,
                               bool *out_theirs, struct failure *why)
 {

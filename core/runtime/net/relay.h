@@ -20,8 +20,11 @@
 #include "core/runtime/loop/worker.h"
 #include "core/runtime/net/stream.h"
 
-/* Read at once, and kept, at most. */
-#define RELAY_CHUNK (SLABS_MOST * SLABS_RECORD)
+/*
+ * Read at once, and kept, at most. Four records: sealed they are less than the 64 KiB that a system
+ * hands down in one piece.
+ */
+#define RELAY_CHUNK ((size_t)63 * 1024)
 
 /* No acknowledgement for so long: the peer has vanished. */
 #define RELAY_SILENCE_MS 120000u

@@ -75,7 +75,6 @@ struct stream {
     size_t owes; /* bytes that it took and the stream below did not take yet */
     bool holds;  /* bytes, an end or an error are inside, of which no event will tell: read again */
     bool part;   /* of a record that has not come whole is held, and counted: reading on gives it back */
-    bool full;   /* the last read got all that it had asked the system for: there may be more */
     bool cut;    /* the failure that reading told is an end without a farewell, between two records */
 };
 

@@ -21,10 +21,10 @@ enum { TCP_KEEPALIVE_IDLE_S = 60, TCP_KEEPALIVE_STEP_S = 10, TCP_KEEPALIVE_PROBE
 
 /*
  * What the system holds for one socket (it doubles buffers for its own overhead). Unsent bytes are
- * bounded everywhere. Between processes of one machine the buffers are fixed: there is no path to fill.
- * Towards the network they grow with the path as ever, until memory is scarce and the socket stalls.
+ * bounded everywhere. What a process of this machine sent us is bounded, too: there is no path to fill.
+ * From the network the buffer grows with the path as ever, until memory is scarce and the socket stalls.
  */
-enum { TCP_UNSENT_MOST = 64 * 1024, TCP_LOCAL = 128 * 1024, TCP_PINCHED = 32 * 1024 };
+enum { TCP_UNSENT_MOST = 128 * 1024, TCP_LOCAL = 256 * 1024, TCP_PINCHED = 32 * 1024 };
 
 /* Unanswered probes of a zero window before it counts as silence: one may just be on its way. */
 enum { TCP_PROBES_UNANSWERED = 2 };
@@ -91,7 +91,6 @@ static enum status tcp_read(struct stream *stream, uint8_t *into, size_t room, s
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         *out_len = (size_t)got;
-        stream->full = (size_t)got == room;
         return STATUS_OK;
     }
     if (got == 0) {
@@ -284,15 +283,12 @@ static bool tcp_silence(struct stream *stream, uint64_t *out_ms)
     return true;
 }
 
-static void tcp_set_buffers(int fd, int most)
-{
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
-}
-
 static void tcp_pinch(struct stream *stream)
 {
-    tcp_set_buffers(tcp_of(stream)->fd, TCP_PINCHED);
+    int most = TCP_PINCHED;
+
+    (void)setsockopt(tcp_of(stream)->fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+    (void)setsockopt(tcp_of(stream)->fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
 }
 
 static const struct stream_ops tcp_ops = {
@@ -324,6 +320,7 @@ static void tcp_set_options(int fd)
     int step = TCP_KEEPALIVE_STEP_S;
     int probes = TCP_KEEPALIVE_PROBES;
     int unsent = TCP_UNSENT_MOST;
+    int local = TCP_LOCAL;
 
     /* Each fails harmlessly on a unix socket. */
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
@@ -331,7 +328,7 @@ static void tcp_set_options(int fd)
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     if (tcp_is_local(fd)) {
-        tcp_set_buffers(fd, TCP_LOCAL);
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &local, sizeof local);
         return;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);

@@ -13,7 +13,7 @@
 /*
  * tcp_start makes a stream of the connected (or connecting), non-blocking socket `fd`, which it takes
  * over. Where that is TCP it turns Nagle's delay off and bounds what the system holds unsent. Where the
- * other end is a process of this machine the system's buffers are bounded, too; else keepalive is
+ * other end is a process of this machine what it may send ahead is bounded, too; else keepalive is
  * turned on. The worker's thread.
  */
 struct stream *tcp_start(struct worker *worker, int fd);

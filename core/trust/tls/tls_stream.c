@@ -19,7 +19,7 @@
 
 enum {
     TLS_STREAM_RECORD = 16 * 1024,       /* a record's plaintext at most */
-    TLS_STREAM_SEALED = 16 * 1024 + 22,  /* the same sealed, without padding */
+    TLS_STREAM_OVERHEAD = 22,            /* what sealing adds to a record at least */
     TLS_STREAM_WRITE_MAX = SLABS_MOST * 16 * 1024, /* whole records: sealed they fit into the slabs */
     TLS_STREAM_TRIES = 2,
 };
@@ -330,8 +330,9 @@ enum status tls_stream_handshake(struct stream *stream, struct failure *why)
  */
 static size_t tls_stream_in_room(const struct tls_stream *tls, size_t room)
 {
+    size_t records = (room + TLS_STREAM_RECORD - 1) / TLS_STREAM_RECORD;
     size_t most = SSL_has_pending(tls->ssl) == 0
-                      ? room / TLS_STREAM_RECORD * TLS_STREAM_SEALED
+                      ? room + records * TLS_STREAM_OVERHEAD
                       : tls->pipe.missing + (room - TLS_STREAM_RECORD);
 
     return most < WORKER_SCRATCH_SIZE ? most : WORKER_SCRATCH_SIZE;
@@ -410,7 +411,6 @@ static enum status tls_stream_read(struct stream *stream, uint8_t *into, size_t 
         TRY(tls_stream_send(tls, why));
     }
     stream->holds = tls->pipe.lower->holds;
-    stream->full = tls->pipe.lower->full;
     if (got > 0) {
         /*
          * An end or an error behind the bytes shows again at the next read: the library keeps it. What

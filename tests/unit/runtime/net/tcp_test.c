@@ -241,6 +241,29 @@ Test(tcp, an_urgent_byte_hides_no_reset_and_keeps_no_loop_turning)
     tcp_rig_end(&rig);
 }
 
+/* tests/netns:vanished_test shows the other case: a peer on another machine. */
+Test(tcp, a_socket_to_a_process_of_this_machine_has_bounded_buffers_and_no_keepalive)
+{
+    struct tcp_rig rig;
+    int keepalive = 1;
+    int room = 0;
+    int unsent = 0;
+    socklen_t len = sizeof(int);
+
+    tcp_rig_open(&rig);
+    cr_assert_eq(getsockopt(tcp_fd(rig.stream), SOL_SOCKET, SO_KEEPALIVE, &keepalive, &len), 0);
+    cr_assert_eq(keepalive, 0);
+    cr_assert_eq(getsockopt(tcp_fd(rig.stream), SOL_SOCKET, SO_RCVBUF, &room, &len), 0);
+    cr_assert_leq(room, 512 * 1024);
+    cr_assert_eq(
+        getsockopt(tcp_fd(rig.stream), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, &len), 0);
+    cr_assert_leq(unsent, 128 * 1024);
+    stream_pinch(rig.stream);
+    cr_assert_eq(getsockopt(tcp_fd(rig.stream), SOL_SOCKET, SO_RCVBUF, &room, &len), 0);
+    cr_assert_leq(room, 64 * 1024);
+    tcp_rig_end(&rig);
+}
+
 Test(tcp, closing_with_reset_resets_the_peer)
 {
     struct tcp_rig rig;
